@@ -1,0 +1,26 @@
+/* name.h - names that people give: sessions, profiles, files in an input. */
+#ifndef CB_BASE_NAME_H
+#define CB_BASE_NAME_H
+
+#include "base/err.h"
+
+#include <stddef.h>
+
+/* Bytes of a session's or profile's name, its end included: names become parts of socket paths. */
+#define CB_NAME_MAX 32
+
+/* A file's name inside the jail, its end included (NAME_MAX of Linux). */
+#define CB_FILE_NAME_MAX 256
+
+/* Letters, digits, '-' and '_', a letter or digit first, at most 31: 0, else -CB_E_INVALID with
+ * a sentence that names `what` ("session", "profile"). */
+int cb_name_check (const char *what, const char *name, cb_err *err);
+
+/* One path component that is safe to show and to make: no '/', no control characters, not "."
+ * or "..", valid UTF-8: 0 or -CB_E_INVALID. */
+int cb_file_name_check (const char *name, cb_err *err);
+
+/* Whether size bytes are well-formed UTF-8 (no surrogates, nothing over U+10FFFF). */
+int cb_utf8_valid (const char *bytes, size_t size);
+
+#endif

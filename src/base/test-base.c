@@ -1,0 +1,173 @@
+/* test-base.c - errors, buffers, names, quota, packets, folders. */
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/fdio.h"
+#include "base/fdpass.h"
+#include "base/name.h"
+#include "base/quota.h"
+#include "base/runtime.h"
+#include "base/tap.h"
+#include "base/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void
+test_err (void)
+{
+    cb_err err = CB_ERR_INIT;
+
+    ok (cb_fail (&err, CB_E_LIMIT, "over %d", 5) == -CB_E_LIMIT, "a fault is negative");
+    ok (err.code == CB_E_LIMIT && strcmp (err.text, "over 5") == 0, "code and sentence");
+    errno = ENOSPC;
+    (void)cb_fail_errno (&err, CB_E_IO, "write");
+    ok (strcmp (err.text, "write: No space left on device") == 0, "the system's words");
+    int named = 1;
+    for (int i = 1; i < CB_E__COUNT; i++)
+        named = named && cb_err_code (cb_err_name (i)) == i;
+    ok (named, "each code has a name of its own");
+    ok (cb_err_code ("nonsense") == CB_E_INVALID, "an unknown name");
+}
+
+static void
+test_buf (void)
+{
+    cb_scoped (cb_buf) cb_buf buf;
+
+    cb_buf_init (&buf, 1000);
+    ok (cb_buf_puts (&buf, "abc") == 0 && cb_buf_printf (&buf, "%d", 42) == 0 &&
+            strcmp (buf.data, "abc42") == 0,
+        "append");
+    cb_buf_consume (&buf, 3);
+    ok (buf.size == 2 && strcmp (buf.data, "42") == 0, "consume");
+    char many[999] = {0};
+    ok (cb_buf_put (&buf, many, sizeof many) == -CB_E_LIMIT && buf.size == 2,
+        "the limit holds and nothing is half appended");
+    ok (cb_buf_put (&buf, many, 998) == 0, "up to the limit");
+}
+
+static void
+test_names (void)
+{
+    ok (cb_name_check ("session", "amber-1", NULL) == 0, "a good name");
+    const char *const bad[] = {"",    "-x",       "a b",
+                               "a/b", "\xc3\xa4", "0123456789012345678901234567890123"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        ok (cb_name_check ("session", bad[i], NULL) == -CB_E_INVALID, "a bad name: %zu", i);
+    ok (cb_file_name_check ("t\xc3\xa4g.csv", NULL) == 0, "a file name in UTF-8");
+    const char *const bad_files[] = {"",        ".",         "..",   "a/b",         "a\nb",
+                                     "\x1b[2J", "a\xc2\x9b", "\xff", "\xed\xa0\x80"};
+    for (size_t i = 0; i < sizeof bad_files / sizeof bad_files[0]; i++)
+        ok (cb_file_name_check (bad_files[i], NULL) == -CB_E_INVALID, "a bad file name: %zu", i);
+}
+
+static void
+test_quota (void)
+{
+    cb_quota all, one;
+
+    cb_quota_init (&all, NULL, 10);
+    cb_quota_init (&one, &all, 100);
+    ok (cb_quota_charge (&one, 8) == 0 && all.used == 8, "a charge goes up");
+    ok (cb_quota_charge (&one, 3) == -CB_E_LIMIT && one.used == 8 && all.used == 8,
+        "the upper bound holds and nothing is charged");
+    ok (cb_quota_charge (&one, UINT64_MAX) == -CB_E_LIMIT, "no overflow");
+    cb_quota_release (&one, 8);
+    ok (one.used == 0 && all.used == 0, "released");
+}
+
+static void
+test_packets (void)
+{
+    int pair[2];
+    char bytes[8];
+    cb_packet packet;
+
+    ok (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0,
+        "a pair");
+    ok (cb_packet_recv (pair[1], bytes, sizeof bytes, &packet, NULL) == CB_PACKET_AGAIN,
+        "nothing yet");
+    ok (cb_packet_send (pair[0], "hello", 5, pair, 1, NULL) == 0, "send with a descriptor");
+    ok (cb_packet_recv (pair[1], bytes, sizeof bytes, &packet, NULL) == CB_PACKET_OK &&
+            packet.size == 5 && packet.n_fds == 1,
+        "received");
+    ok ((fcntl (packet.fds[0], F_GETFD) & FD_CLOEXEC) != 0, "close-on-exec");
+    cb_packet_done (&packet);
+    ok (cb_packet_send (pair[0], "too long for it", 15, pair, 2, NULL) == 0, "a long one");
+    ok (cb_packet_recv (pair[1], bytes, sizeof bytes, &packet, NULL) == -CB_E_PROTO, "is refused");
+    cb_close (&pair[0]);
+    ok (cb_packet_recv (pair[1], bytes, sizeof bytes, &packet, NULL) == CB_PACKET_CLOSED, "closed");
+    ok (cb_packet_send (pair[1], "x", 1, NULL, 0, NULL) == -CB_E_GONE, "no SIGPIPE");
+    cb_close (&pair[1]);
+}
+
+static void
+test_trees (void)
+{
+    char top[] = "/tmp/cb-test-XXXXXX";
+    char path[100];
+    cb_err err = CB_ERR_INIT;
+
+    if (mkdtemp (top) == NULL)
+        abort ();
+    (void)snprintf (path, sizeof path, "%s/a/b", top);
+    cb_auto_close int fd = cb_private_dir (path, 0, &err);
+    ok (fd >= 0, "a private folder with its parents");
+    ok (cb_write_file (fd, "x", "123", 3, &err) == 0, "a whole file");
+    cb_scoped (cb_buf) cb_buf text;
+    cb_buf_init (&text, 3);
+    ok (cb_read_file (fd, "x", &text, &err) == 0 && strcmp (text.data, "123") == 0, "read back");
+    cb_scoped (cb_buf) cb_buf small;
+    cb_buf_init (&small, 2);
+    ok (cb_read_file (fd, "x", &small, &err) == -CB_E_LIMIT, "over the limit: %s", err.text);
+    ok (symlinkat ("/etc", fd, "link") == 0 && cb_read_file (fd, "link", &small, &err) < 0,
+        "a symlink is not followed");
+    (void)chmod (path, 0755);
+    ok (cb_private_dir (path, 0, &err) == -CB_E_DENIED, "open to others: %s", err.text);
+    if (geteuid () == 0) {
+        (void)chmod (path, 0700);
+        ok (chown (path, 12345, 0) == 0 && cb_private_dir (path, 0, &err) == -CB_E_DENIED,
+            "of another user: %s", err.text);
+        cb_auto_close int allowed = cb_private_dir (path, 12345, &err);
+        ok (allowed >= 0, "the broker's own is fine for root");
+    }
+    ok (cb_remove_tree (AT_FDCWD, top, &err) == 0 && access (top, F_OK) < 0, "the tree is gone");
+    ok (access ("/etc/passwd", F_OK) == 0, "what a symlink named is not");
+}
+
+static void
+test_runtime (void)
+{
+    char path[4096];
+    cb_err err = CB_ERR_INIT;
+
+    (void)setenv ("CELLBLOCK_RUNTIME_DIR", "/tmp/x", 1);
+    ok (cb_runtime_dir (path, sizeof path, &err) == 0 && strcmp (path, "/tmp/x") == 0, "by name");
+    (void)setenv ("CELLBLOCK_RUNTIME_DIR",
+                  "/tmp/a-very-long-folder-name-that-leaves-no-room-for-any-socket", 1);
+    ok (cb_runtime_dir (path, sizeof path, &err) == -CB_E_LIMIT, "too long: %s", err.text);
+    (void)unsetenv ("CELLBLOCK_RUNTIME_DIR");
+    (void)setenv ("XDG_RUNTIME_DIR", "/run/user/7", 1);
+    ok (cb_runtime_dir (path, sizeof path, &err) == 0 &&
+            strcmp (path, "/run/user/7/cellblock") == 0,
+        "below XDG_RUNTIME_DIR");
+}
+
+int
+main (void)
+{
+    test_err ();
+    test_buf ();
+    test_names ();
+    test_quota ();
+    test_packets ();
+    test_trees ();
+    test_runtime ();
+    return tap_done ();
+}
