@@ -1,0 +1,148 @@
+/* launchmsg.h - the packets between broker and warden, and between warden and the jail's stages.
+ *
+ * SOCK_SEQPACKET, one message a packet: cb_launch_head, then a body that is a fixed struct of the
+ * type's row below (and, for START, an encoded spec behind it). Same machine, same build: native
+ * byte order and layout; the version in the head refuses anything else. The receiver checks size
+ * and descriptors against the row before it looks at the body. No JSON, no pointers. */
+#ifndef CB_JAIL_LAUNCHMSG_H
+#define CB_JAIL_LAUNCHMSG_H
+
+#include "base/fdpass.h"
+#include "jail/spec.h"
+
+#define CB_LAUNCH_VERSION 1
+
+/* Kernel channels, in the order of their descriptors everywhere. */
+typedef enum {
+    CB_CHANNEL_SHELL,
+    CB_CHANNEL_IOPUB,
+    CB_CHANNEL_STDIN,
+    CB_CHANNEL_CONTROL,
+    CB_CHANNEL_HB,
+    CB_CHANNEL__COUNT
+} cb_channel;
+
+typedef enum {
+    /* broker -> warden */
+    CB_LAUNCH_START =
+        1, /* spec. fds: 5 listening, 5 connected, connection memfd, session page memfd */
+    CB_LAUNCH_SIGNAL,   /* cb_launch_signal: a signal to the kernel process (SIGINT) */
+    CB_LAUNCH_KILL,     /* -: the jail dies now; EXITED follows */
+    CB_LAUNCH_LIST,     /* -: one JAIL a live jail, then LISTED */
+    CB_LAUNCH_SERVING,  /* -: the broker's sockets are open; the warden reports ready */
+    CB_LAUNCH_SHUTDOWN, /* -: end everything */
+    /* broker or filer -> warden */
+    CB_LAUNCH_OPEN, /* cb_launch_open: a file or folder of a jail's quota tmpfs */
+    /* warden -> broker */
+    CB_LAUNCH_STARTED, /* cb_launch_started. fds: quota tmpfs (O_PATH), pidfd of the kernel process
+                        */
+    CB_LAUNCH_FAILED,  /* cb_launch_failed: answer to any request */
+    CB_LAUNCH_DONE,    /* -: answer to SIGNAL, KILL */
+    CB_LAUNCH_EXITED,  /* cb_launch_exited: a jail is gone, everything of it is cleaned up */
+    CB_LAUNCH_JAIL,    /* cb_launch_started + encoded spec. fds: quota tmpfs, pidfd, 5 listening,
+                          5 connected, connection memfd, page */
+    CB_LAUNCH_LISTED,  /* - */
+    CB_LAUNCH_OPENED,  /* cb_launch_opened. fds: the file or folder */
+    /* stages -> warden (on the jail's status socket, SO_PASSCRED) */
+    CB_LAUNCH_STAGE, /* cb_launch_stage: a stage is done (fds: quota tmpfs for STAGE_MOUNTS) or
+                        failed */
+    CB_LAUNCH__COUNT
+} cb_launch_type;
+
+typedef struct cb_launch_head {
+    uint32_t version;
+    uint32_t type;
+    uint64_t serial; /* chosen by the asker, repeated in the answer; 0 in events */
+    uint64_t jail;   /* chosen by the broker at START, never reused in its life; 0: none */
+} cb_launch_head;
+
+typedef struct cb_launch_signal {
+    int32_t signal;
+} cb_launch_signal;
+
+typedef enum { CB_OPEN_READ = 1, CB_OPEN_FOLDER, CB_OPEN_CREATE } cb_open_mode;
+
+typedef struct cb_launch_open {
+    uint32_t
+        mode; /* cb_open_mode; CREATE makes a new file or truncates one, 0644, as the jail's uid */
+    char path[PATH_MAX]; /* "output/plot.png": below the quota tmpfs, no symlink on the way */
+} cb_launch_open;
+
+typedef struct cb_launch_opened {
+    uint64_t size;
+    uint64_t inode;
+    int64_t mtime_ns;
+    uint32_t file_mode; /* st_mode */
+    uint32_t links;
+} cb_launch_opened;
+
+typedef struct cb_launch_started {
+    int32_t kernel_pid; /* in the warden's pid namespace */
+    uint32_t uid;       /* kernel uid of the jail */
+    uint32_t layers;    /* bit (1 << cb_layer): in force */
+    uint32_t landlock_abi;
+    char cgroup[64]; /* "v2", "v1", "none" */
+} cb_launch_started;
+
+typedef struct cb_launch_failed {
+    int32_t code; /* CB_E_* */
+    char text[CB_ERR_TEXT_MAX];
+} cb_launch_failed;
+
+typedef struct cb_launch_exited {
+    int32_t signal;             /* that ended the kernel process, 0: it exited */
+    int32_t status;             /* its exit status */
+    uint32_t was_started;       /* 0: it died before STARTED, text says in which stage and why */
+    uint32_t killed;            /* 1: by our KILL or a shutdown */
+    uint64_t oom_kills;         /* of its memory cgroup */
+    uint64_t pids_hits;         /* forks refused by the pids cgroup */
+    uint64_t peak_memory;       /* bytes, 0: not known */
+    uint64_t cpu_usec;          /* 0: not known */
+    char text[CB_ERR_TEXT_MAX]; /* the end of what it wrote to standard error */
+} cb_launch_exited;
+
+typedef enum {
+    CB_STAGE_MOUNTS = 1, /* cellblock-jail: quota tmpfs and inputs mounted, uid dropped */
+    CB_STAGE_INIT        /* cellblock-init: limits, Landlock, seccomp in force; execs Python next */
+} cb_stage;
+
+typedef struct cb_launch_stage {
+    uint32_t stage;
+    int32_t code; /* 0 or CB_E_*; then text says what failed */
+    uint32_t layers;
+    uint32_t landlock_abi;
+    char text[CB_ERR_TEXT_MAX];
+} cb_launch_stage;
+
+/* Descriptors of a stage after exec, the same in cellblock-jail, bwrap and cellblock-init. */
+enum {
+    CB_STAGE_FD_CHANNELS = 3, /* 3..7: listening sockets, in cb_channel order */
+    CB_STAGE_FD_CONNECTION =
+        8,                   /* memfd: JSON {"key", "signature_scheme", "session", "fds": [3..7]} */
+    CB_STAGE_FD_SPEC = 9,    /* memfd: encoded spec */
+    CB_STAGE_FD_STATUS = 10, /* SEQPACKET to the warden */
+    CB_STAGE_FD_ARGS =
+        11, /* memfd: bwrap's arguments, for --args (cellblock-jail and bwrap only) */
+    CB_STAGE_FD_LIBEXEC = 12, /* O_PATH of the folder with cellblock-init (cellblock-jail only) */
+    CB_STAGE_FD_KERNELSPEC = 13, /* O_PATH of the folder with launcher.py (cellblock-jail only) */
+    CB_STAGE_FD_INPUTS =
+        14 /* 14..: O_PATH of each input in the spec's order (cellblock-jail only) */
+};
+
+/* Where cellblock-jail builds what bwrap binds, in a mount namespace of its own: a fresh tmpfs over
+ * this folder with work, tmp, output, shm (quota), cb (init and launcher), input. */
+#define CB_STAGE_DIR "/mnt"
+
+/* Sends head and body (and tail behind it, may be NULL). */
+int cb_launch_send (int socket, const cb_launch_head *head, const void *body, size_t body_size,
+                    const void *tail, size_t tail_size, const int *fds, size_t n_fds, cb_err *err)
+    __attribute__ ((warn_unused_result));
+
+/* Receives into bytes (room >= CB_LAUNCH_BYTES_MAX) and checks version, type, size and descriptors
+ * against the type's row. Outcomes of cb_packet_recv. *ret_body points into bytes. */
+#define CB_LAUNCH_BYTES_MAX (CB_SPEC_BYTES_MAX + 8192)
+int cb_launch_recv (int socket, char *bytes, size_t room, cb_launch_head *ret_head,
+                    const void **ret_body, size_t *ret_size, cb_packet *ret_packet, cb_err *err)
+    __attribute__ ((warn_unused_result));
+
+#endif

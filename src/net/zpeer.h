@@ -1,0 +1,66 @@
+/* zpeer.h - one ZMTP connection on the loop: bounded in and out, told when it closes.
+ *
+ * Used towards kernels (we connect) and towards clients (we accept): the broker holds no libzmq. */
+#ifndef CB_NET_ZPEER_H
+#define CB_NET_ZPEER_H
+
+#include "loop/loop.h"
+#include "wire/zmtp.h"
+
+typedef struct cb_zpeer cb_zpeer;
+
+typedef struct cb_zpeer_events {
+    /* The handshake is done. May be NULL. */
+    void (*on_ready) (cb_zpeer *peer, void *context);
+    /* One message, borrowed for the call (cb_zmsg_ref to keep). At most 16 calls a turn. */
+    void (*on_message) (cb_zpeer *peer, cb_zmsg *message, void *context);
+    /* Everything queued was handed to the kernel after a send had said CB_ZPEER_FULL. May be NULL.
+     */
+    void (*on_drained) (cb_zpeer *peer, void *context);
+    /* The peer is gone, with the reason (code 0: it closed). The callee destroys peer. */
+    void (*on_closed) (cb_zpeer *peer, const cb_err *reason, void *context);
+} cb_zpeer_events;
+
+typedef struct cb_zpeer_options {
+    cb_zmtp_config zmtp;
+    size_t out_limit; /* bytes queued towards the peer before a send says CB_ZPEER_FULL */
+    cb_quota *quota;  /* borrowed: bytes queued both ways; NULL: not accounted */
+    int priority;
+} cb_zpeer_options;
+
+/* Takes fd (a connected stream socket) also on failure; borrows events and context. */
+cb_zpeer *cb_zpeer_new (cb_loop *loop, int fd, const cb_zpeer_options *options,
+                        const cb_zpeer_events *events, void *context, cb_err *err);
+/* Drops what is still queued. Safe in its own callbacks. */
+void cb_zpeer_destroy (cb_zpeer **self);
+
+enum { CB_ZPEER_SENT, CB_ZPEER_FULL }; /* outcomes of cb_zpeer_send */
+
+/* Queues a message (one more reference, no copy of large parts), skipping its first skip parts.
+ * FULL: nothing was queued; on_drained comes. -CB_E_*: the connection is lost, on_closed comes. */
+int cb_zpeer_send (cb_zpeer *self, cb_zmsg *message, size_t skip, cb_err *err);
+/* The same without the limit, for the few messages that must not be lost (a reply, "you lost n").
+ */
+int cb_zpeer_send_always (cb_zpeer *self, cb_zmsg *message, size_t skip, cb_err *err);
+
+int cb_zpeer_subscribe (cb_zpeer *self, const char *topic, size_t size, cb_err *err);
+int cb_zpeer_wants (const cb_zpeer *self, const char *topic, size_t size);
+
+/* Stops and resumes reading from the peer (back-pressure). */
+void cb_zpeer_pause (cb_zpeer *self, int paused);
+
+/* Bytes queued towards the peer. */
+size_t cb_zpeer_queued (const cb_zpeer *self);
+/* The peer's routing id; empty before on_ready. Borrowed. */
+cb_part cb_zpeer_identity (const cb_zpeer *self);
+
+/* A listening Unix socket below dir_fd (bound by way of /proc/self/fd, so paths stay short and the
+ * folder may be unreachable by path); mode 0600. A stale file of a dead daemon is replaced. */
+typedef struct cb_zlisten cb_zlisten;
+typedef void cb_on_accept (cb_zlisten *listen, int fd, void *context); /* takes fd */
+cb_zlisten *cb_zlisten_new (cb_loop *loop, int dir_fd, const char *name, cb_on_accept *on_accept,
+                            void *context, cb_err *err);
+/* Unlinks the socket file too. */
+void cb_zlisten_destroy (cb_zlisten **self);
+
+#endif
