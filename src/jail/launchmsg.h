@@ -114,7 +114,13 @@ typedef struct cb_launch_stage {
     char text[CB_ERR_TEXT_MAX];
 } cb_launch_stage;
 
-/* Descriptors of a stage after exec, the same in cellblock-jail, bwrap and cellblock-init. */
+/* cellblock-jail [--uid N] --parent PID
+ * N: the jail's kernel uid (and gid); given exactly when the warden is root. PID: the warden's, so
+ * that a stage notices a parent that died before PR_SET_PDEATHSIG. Nothing else is in argv or in
+ * the environment, which is empty. The warden makes bwrap's arguments; they bind what
+ * cellblock-jail mounts below CB_STAGE_DIR.
+ *
+ * Descriptors of a stage after exec, the same in cellblock-jail, bwrap and cellblock-init. */
 enum {
     CB_STAGE_FD_CHANNELS = 3, /* 3..7: listening sockets, in cb_channel order */
     CB_STAGE_FD_CONNECTION =
@@ -129,20 +135,38 @@ enum {
         14 /* 14..: O_PATH of each input in the spec's order (cellblock-jail only) */
 };
 
-/* Where cellblock-jail builds what bwrap binds, in a mount namespace of its own: a fresh tmpfs over
- * this folder with work, tmp, output, shm (quota), cb (init and launcher), input. */
-#define CB_STAGE_DIR "/mnt"
+/* Where cellblock-jail builds what bwrap binds, in a mount namespace of its own: a small tmpfs over
+ * this folder, read-only when bwrap starts. */
+#define CB_STAGE_DIR        "/mnt"
+#define CB_STAGE_QUOTA      CB_STAGE_DIR "/quota"      /* quota tmpfs: work tmp output shm */
+#define CB_STAGE_INIT_FILE  CB_STAGE_DIR "/init"       /* cellblock-init; inside: CB_CELL_INIT */
+#define CB_STAGE_KERNELSPEC CB_STAGE_DIR "/kernelspec" /* inside: CB_CELL_KERNELSPEC */
+#define CB_STAGE_INPUT      CB_STAGE_DIR "/input"      /* one entry an input; always there */
+
+/* The same inside. */
+#define CB_CELL_INIT       "/cb/init"
+#define CB_CELL_KERNELSPEC "/cb/python"
+#define CB_CELL_LAUNCHER   CB_CELL_KERNELSPEC "/launcher.py"
 
 /* Sends head and body (and tail behind it, may be NULL). */
 int cb_launch_send (int socket, const cb_launch_head *head, const void *body, size_t body_size,
                     const void *tail, size_t tail_size, const int *fds, size_t n_fds, cb_err *err)
     __attribute__ ((warn_unused_result));
 
-/* Receives into bytes (room >= CB_LAUNCH_BYTES_MAX) and checks version, type, size and descriptors
- * against the type's row. Outcomes of cb_packet_recv. *ret_body points into bytes. */
+/* Receives into bytes (room >= CB_LAUNCH_BYTES_MAX, aligned for a uint64_t) and checks version,
+ * type, size and descriptors against the type's row. Outcomes of cb_packet_recv; on a fault the
+ * descriptors are closed. *ret_body points into bytes; a spec in it is not decoded yet. */
 #define CB_LAUNCH_BYTES_MAX (CB_SPEC_BYTES_MAX + 8192)
 int cb_launch_recv (int socket, char *bytes, size_t room, cb_launch_head *ret_head,
                     const void **ret_body, size_t *ret_size, cb_packet *ret_packet, cb_err *err)
     __attribute__ ((warn_unused_result));
+
+/* The check of cb_launch_recv alone. */
+int cb_launch_check (const char *bytes, size_t size, size_t n_fds, cb_launch_head *ret_head,
+                     const void **ret_body, size_t *ret_size, cb_err *err)
+    __attribute__ ((warn_unused_result));
+
+/* "start", "signal" ...: for logs. */
+const char *cb_launch_type_name (uint32_t type);
 
 #endif
