@@ -1,5 +1,5 @@
 #!/bin/sh
-# autogen.sh - makes ./configure from configure.ac; needs autoconf, automake, libtool, autoconf-archive.
+# autogen.sh - makes ./configure from configure.ac; needs the Autotools (scripts/packages).
 set -eu
 cd "$(dirname "$0")"
 mkdir -p m4 build-aux

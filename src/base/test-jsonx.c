@@ -22,9 +22,8 @@ main (void)
         "", "[]", "1", "{", "{\"a\":1,\"a\":2}", "{\"a\":NaN}", "{\"a\":\"\xff\"}", "{} x"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         ok (s_parse (bad[i]) == -CB_E_INVALID, "refused: %zu", i);
-    strcat (deep, "{\"a\":");
-    for (int i = 0; i < CB_JSON_DEPTH_MAX; i++)
-        strcat (deep, "[");
+    memcpy (deep, "{\"a\":", 5);
+    memset (deep + 5, '[', CB_JSON_DEPTH_MAX);
     ok (s_parse (deep) == -CB_E_LIMIT, "too deep");
     ok (s_parse (
             "{\"a\":\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"}") ==
