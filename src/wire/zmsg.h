@@ -17,6 +17,10 @@ typedef struct cb_zmsg cb_zmsg;
 /* Copies the parts. Owned, count 1; NULL when out of memory. */
 cb_zmsg *cb_zmsg_new (const cb_part *parts, size_t n_parts);
 
+/* For the parser: parts of these sizes lie one behind the other at the start of block (malloc,
+ * room bytes; NULL when all are empty). Takes block, unless it fails: then NULL. Owned. */
+cb_zmsg *cb_zmsg_adopt (char *block, size_t room, const size_t *sizes, size_t n_parts);
+
 /* One more owner. Returns self. */
 cb_zmsg *cb_zmsg_ref (cb_zmsg *self);
 

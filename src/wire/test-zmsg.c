@@ -1,0 +1,72 @@
+/* test-zmsg.c - messages: copied and adopted parts, owners, cost. */
+#include "base/cleanup.h"
+#include "base/tap.h"
+#include "wire/zmsg.h"
+
+#include <string.h>
+
+static void
+s_test_copy (void)
+{
+    char text[] = "hello";
+    const cb_part parts[] = {{text, 5}, {NULL, 0}, {"ab", 2}};
+    cb_zmsg *message = cb_zmsg_new (parts, 3);
+    text[0] = 'X';
+
+    size_t n = 0;
+    const cb_part *got = cb_zmsg_parts (message, &n);
+    ok (n == 3, "three parts");
+    ok (got[0].size == 5 && memcmp (got[0].data, "hello", 5) == 0, "bytes are copied");
+    ok (got[1].size == 0 && got[1].data != NULL, "an empty part is a part");
+    ok (got[2].size == 2 && memcmp (got[2].data, "ab", 2) == 0, "last part");
+    ok (cb_zmsg_cost (message) >= 7 + 3 * sizeof (cb_part), "cost covers bytes and table");
+
+    cb_zmsg *second = cb_zmsg_ref (message);
+    cb_zmsg_destroy (&message);
+    ok (message == NULL, "the pointer is nulled");
+    got = cb_zmsg_parts (second, &n);
+    ok (memcmp (got[0].data, "hello", 5) == 0, "lives while somebody owns it");
+    cb_zmsg_destroy (&second);
+    cb_zmsg_destroy (&second);
+    ok (second == NULL, "destroying nothing is allowed");
+}
+
+static void
+s_test_adopt (void)
+{
+    char *block = malloc (16);
+    memcpy (block, "abcdefg", 7);
+    const size_t sizes[] = {3, 0, 4};
+    cb_owned (cb_zmsg) cb_zmsg *message = cb_zmsg_adopt (block, 16, sizes, 3);
+    size_t n = 0;
+    const cb_part *got = cb_zmsg_parts (message, &n);
+    ok (n == 3 && got[0].data == block && got[0].size == 3, "adopted bytes stay where they are");
+    ok (got[1].size == 0 && got[2].size == 4 && memcmp (got[2].data, "defg", 4) == 0,
+        "adopted parts follow one another");
+    ok (cb_zmsg_cost (message) >= 16 + 3 * sizeof (cb_part), "the whole block is charged");
+
+    const size_t none[] = {0};
+    cb_owned (cb_zmsg) cb_zmsg *empty = cb_zmsg_adopt (NULL, 0, none, 1);
+    got = cb_zmsg_parts (empty, &n);
+    ok (n == 1 && got[0].size == 0, "one empty part without a block");
+}
+
+static void
+s_test_bounds (void)
+{
+    const cb_part huge[] = {{"x", (size_t)-1 / 2}, {"x", (size_t)-1 / 2}};
+    ok (cb_zmsg_new (huge, 2) == NULL, "sizes that cannot be are refused");
+    cb_owned (cb_zmsg) cb_zmsg *none = cb_zmsg_new (NULL, 0);
+    size_t n = 1;
+    (void)cb_zmsg_parts (none, &n);
+    ok (n == 0, "a message without parts");
+}
+
+int
+main (void)
+{
+    s_test_copy ();
+    s_test_adopt ();
+    s_test_bounds ();
+    return tap_done ();
+}

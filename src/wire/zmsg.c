@@ -1,0 +1,105 @@
+/* zmsg.c - one ZeroMQ message: parts that share their bytes and their owners.
+ *
+ * A message that is copied lies in one allocation: struct, table of parts, bytes. One that the
+ * parser received keeps the block into which it was received, so large frames are not copied.
+ * Nothing in it changes after it was made; the broker is one thread, so the count is a plain one.
+ */
+#include "wire/zmsg.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct cb_zmsg {
+    size_t refs;
+    size_t n_parts;
+    size_t cost;
+    char *block; /* owned; NULL: the bytes lie behind parts */
+    cb_part parts[];
+};
+
+/* Frames of 2^31 parts or messages near SIZE_MAX never come from a parser with budgets; the checks
+ * keep the arithmetic honest for callers. */
+static cb_zmsg *
+s_alloc (size_t n_parts, size_t extra)
+{
+    if (n_parts > (SIZE_MAX / 4) / sizeof (cb_part) || extra > SIZE_MAX / 4)
+        return NULL;
+    size_t size = sizeof (cb_zmsg) + n_parts * sizeof (cb_part) + extra;
+    cb_zmsg *self = malloc (size);
+    if (self == NULL)
+        return NULL;
+    *self = (cb_zmsg){.refs = 1, .n_parts = n_parts, .cost = size};
+    return self;
+}
+
+cb_zmsg *
+cb_zmsg_new (const cb_part *parts, size_t n_parts)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < n_parts; i++) {
+        if (parts[i].size > SIZE_MAX / 4 - bytes)
+            return NULL;
+        bytes += parts[i].size;
+    }
+    cb_zmsg *self = s_alloc (n_parts, bytes);
+    if (self == NULL)
+        return NULL;
+    char *at = (char *)(self->parts + n_parts);
+    for (size_t i = 0; i < n_parts; i++) {
+        if (parts[i].size > 0)
+            memcpy (at, parts[i].data, parts[i].size);
+        self->parts[i] = (cb_part){at, parts[i].size};
+        at += parts[i].size;
+    }
+    return self;
+}
+
+cb_zmsg *
+cb_zmsg_adopt (char *block, size_t room, const size_t *sizes, size_t n_parts)
+{
+    cb_zmsg *self = s_alloc (n_parts, 0);
+    if (self == NULL)
+        return NULL;
+    const char *at = block;
+    for (size_t i = 0; i < n_parts; i++) {
+        self->parts[i] = (cb_part){at, sizes[i]};
+        at += sizes[i];
+    }
+    assert (block == NULL ? at == NULL : (size_t)(at - block) <= room);
+    self->block = block;
+    self->cost += room;
+    return self;
+}
+
+cb_zmsg *
+cb_zmsg_ref (cb_zmsg *self)
+{
+    self->refs++;
+    return self;
+}
+
+void
+cb_zmsg_destroy (cb_zmsg **self_at)
+{
+    cb_zmsg *self = *self_at;
+    *self_at = NULL;
+    if (self == NULL || --self->refs > 0)
+        return;
+    free (self->block);
+    free (self);
+}
+
+const cb_part *
+cb_zmsg_parts (const cb_zmsg *self, size_t *ret_n_parts)
+{
+    *ret_n_parts = self->n_parts;
+    return self->parts;
+}
+
+size_t
+cb_zmsg_cost (const cb_zmsg *self)
+{
+    return self->cost;
+}
