@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "jail/spec.h"
 
+#include <stddef.h>
+
 typedef struct cb_profile {
     char name[CB_NAME_MAX];
     cb_usec wall;       /* a cell, 0: no limit */
@@ -13,6 +15,9 @@ typedef struct cb_profile {
     uint64_t artifacts; /* bytes of /output collected a run */
     cb_jail_spec jail;  /* limits and layers; name and inputs are filled in per session */
 } cb_profile;
+
+/* Profiles in a configuration. */
+#define CB_PROFILES_MAX 64
 
 typedef struct cb_profiles cb_profiles; /* the built-in ones and those of the configuration */
 
@@ -24,7 +29,11 @@ void cb_profiles_destroy (cb_profiles **self);
 int cb_profiles_set (cb_profiles *self, const char *profile, const char *key, const char *value,
                      const char *origin, cb_err *err);
 
-/* The profile with everything it inherits. -CB_E_NOTFOUND lists the names there are. */
+/* The names, in the order in which they appeared ("default" first); NULL behind the last. */
+const char *cb_profiles_name (const cb_profiles *self, size_t index);
+
+/* The profile with everything it inherits (in the end always `default`). -CB_E_NOTFOUND lists the
+ * names there are; -CB_E_INVALID when profiles inherit from each other in a circle. */
 int cb_profiles_resolve (const cb_profiles *self, const char *name, cb_profile *ret_profile,
                          cb_err *err);
 

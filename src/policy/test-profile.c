@@ -1,0 +1,153 @@
+/* test-profile.c - every key of a profile, inheritance, and what is refused with which words. */
+#include "base/table.h"
+#include "base/tap.h"
+#include "policy/profile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MIB ((uint64_t)1024 * 1024)
+
+static cb_profiles *s_profiles;
+static cb_profile s_profile;
+static cb_err s_err;
+
+static int
+s_set (const char *profile, const char *key, const char *value)
+{
+    return cb_profiles_set (s_profiles, profile, key, value, "t.conf:7", &s_err);
+}
+
+static int
+s_get (const char *profile)
+{
+    return cb_profiles_resolve (s_profiles, profile, &s_profile, &s_err);
+}
+
+static void
+s_fresh (void)
+{
+    cb_profiles_destroy (&s_profiles);
+    s_profiles = cb_profiles_new (&s_err);
+    if (s_profiles == NULL)
+        abort ();
+}
+
+static void
+s_test_default (void)
+{
+    s_fresh ();
+    ok (s_get ("default") == 0, "default is there");
+    ok (s_profile.wall == 10 * CB_USEC_PER_SEC && s_profile.grace == CB_USEC_PER_SEC,
+        "wall, grace");
+    ok (s_profile.output == 32 * MIB && s_profile.artifacts == 128 * MIB, "output, artifacts");
+    ok (s_profile.jail.memory == 512 * MIB && s_profile.jail.disk == 256 * MIB, "memory, disk");
+    ok (s_profile.jail.files == 4096 && s_profile.jail.processes == 64, "files, processes");
+    ok (s_profile.jail.open_files == 512 && s_profile.jail.cpu_percent == 100, "open_files, cpu");
+    ok (s_profile.jail.cpu_seconds == 3600 && s_profile.jail.loopback == 0, "cpu_seconds");
+    for (int i = 0; i < CB_LAYER__COUNT; i++)
+        ok (s_profile.jail.layers[i] == CB_LAYER_AUTO, "layer %d is auto", i);
+    ok (s_profile.jail.n_inputs == 0 && s_profile.jail.name[0] == '\0', "nothing of a session");
+    ok (strcmp (cb_profiles_name (s_profiles, 0), "default") == 0 &&
+            cb_profiles_name (s_profiles, 1) == NULL,
+        "one name");
+}
+
+static void
+s_test_every_key (void)
+{
+    static const char *const good[][2] = {
+        {"wall", "2 min"},       {"grace", "500 ms"}, {"output", "1 MiB"},  {"artifacts", "1G"},
+        {"memory", "1 GiB"},     {"disk", "64M"},     {"files", "100"},     {"cpu_seconds", "60"},
+        {"cpu", "150 %"},        {"processes", "32"}, {"open_files", "64"}, {"loopback", "on"},
+        {"cgroup", "on"},        {"seccomp", "auto"}, {"landlock", "off"},  {"uid", "on"},
+        {"inherits", "default"}, {"network", "off"},  {"start", "cold"},
+    };
+
+    s_fresh ();
+    for (size_t i = 0; i < CB_COUNT (good); i++)
+        ok (s_set ("big", good[i][0], good[i][1]) == 0, "%s = %s", good[i][0], good[i][1]);
+    ok (s_get ("big") == 0 && strcmp (s_profile.name, "big") == 0, "resolves");
+    ok (strcmp (s_profile.jail.profile, "big") == 0, "the jail knows its profile's name");
+    ok (s_profile.wall == 120 * CB_USEC_PER_SEC && s_profile.grace == 500000, "wall, grace");
+    ok (s_profile.output == MIB && s_profile.artifacts == 1024 * MIB, "output, artifacts");
+    ok (s_profile.jail.memory == 1024 * MIB && s_profile.jail.disk == 64 * MIB, "memory, disk");
+    ok (s_profile.jail.files == 100 && s_profile.jail.cpu_seconds == 60, "files, cpu_seconds");
+    ok (s_profile.jail.cpu_percent == 150 && s_profile.jail.processes == 32, "cpu, processes");
+    ok (s_profile.jail.open_files == 64 && s_profile.jail.loopback == 1, "open_files, loopback");
+    ok (s_profile.jail.layers[CB_LAYER_CGROUP] == CB_LAYER_ON &&
+            s_profile.jail.layers[CB_LAYER_SECCOMP] == CB_LAYER_AUTO &&
+            s_profile.jail.layers[CB_LAYER_LANDLOCK] == CB_LAYER_OFF &&
+            s_profile.jail.layers[CB_LAYER_UID] == CB_LAYER_ON,
+        "layers");
+    ok (s_set ("big", "cpu", "none") == 0 && s_set ("big", "wall", "none") == 0 &&
+            s_get ("big") == 0 && s_profile.jail.cpu_percent == 0 && s_profile.wall == 0,
+        "none");
+}
+
+static void
+s_test_inherits (void)
+{
+    s_fresh ();
+    ok (s_set ("default", "memory", "256M") == 0, "default can be changed");
+    ok (s_set ("leaf", "inherits", "middle") == 0 && s_set ("leaf", "files", "99") == 0, "leaf");
+    ok (s_get ("leaf") == -CB_E_NOTFOUND && strstr (s_err.text, "t.conf:7: inherits") != NULL,
+        "parent missing: %s", s_err.text);
+    ok (s_set ("middle", "disk", "9M") == 0 && s_set ("middle", "files", "98") == 0, "middle");
+    ok (s_get ("leaf") == 0 && s_profile.jail.memory == 256 * MIB &&
+            s_profile.jail.disk == 9 * MIB && s_profile.jail.files == 99,
+        "each value from the nearest that sets it");
+    ok (s_get ("middle") == 0 && s_profile.jail.files == 98, "the middle one alone");
+    ok (s_get ("gone") == -CB_E_NOTFOUND && strstr (s_err.text, "default, leaf, middle") != NULL,
+        "%s", s_err.text);
+    ok (s_set ("middle", "inherits", "leaf") == 0 && s_get ("leaf") == -CB_E_INVALID, "circle: %s",
+        s_err.text);
+    ok (s_set ("other", "inherits", "leaf") == 0 && s_get ("other") == -CB_E_INVALID,
+        "circle further up: %s", s_err.text);
+    ok (s_set ("self", "inherits", "self") == 0 && s_get ("self") == -CB_E_INVALID, "%s",
+        s_err.text);
+}
+
+static void
+s_test_bounds (void)
+{
+    static const char *const bad[][2] = {
+        {"wall", "0"},       {"wall", "ten"},       {"wall", "2000 d"},
+        {"grace", "none"},   {"output", "1"},       {"memory", "1M"},
+        {"memory", "lots"},  {"memory", "-1"},      {"disk", "9 GiB"},
+        {"disk", "none"},    {"files", "63"},       {"files", "1000001"},
+        {"files", "1e3"},    {"cpu", "0"},          {"cpu", "5 percent"},
+        {"cpu", ""},         {"processes", "4097"}, {"processes", "99999999999999999999999999"},
+        {"open_files", "8"}, {"loopback", "auto"},  {"cgroup", "yes"},
+        {"seccomp", ""},     {"inherits", "a/b"},   {"network", "on"},
+        {"start", "fork"},   {"imports", "numpy"},  {"active_output", "sandbox"},
+        {"fixed", "wall"},   {"memroy", "1G"},      {"colour", "red"},
+    };
+
+    s_fresh ();
+    for (size_t i = 0; i < CB_COUNT (bad); i++) {
+        memset (&s_err, 0, sizeof s_err);
+        ok (s_set ("p", bad[i][0], bad[i][1]) < 0 && strstr (s_err.text, "t.conf:7: ") != NULL,
+            "%s", s_err.text);
+    }
+    ok (s_set ("p", "memroy", "1G") < 0 && strstr (s_err.text, "'memory'") != NULL, "suggests");
+    ok (s_set ("../x", "memory", "1G") < 0, "%s", s_err.text);
+    ok (s_set ("default", "inherits", "p") < 0, "%s", s_err.text);
+    for (int i = 0; i < CB_PROFILES_MAX + 1; i++) {
+        char name[CB_NAME_MAX];
+        (void)snprintf (name, sizeof name, "n%d", i);
+        (void)s_set (name, "memory", "1G");
+    }
+    ok (s_set ("one-more", "memory", "1G") == -CB_E_LIMIT, "%s", s_err.text);
+}
+
+int
+main (void)
+{
+    s_test_default ();
+    s_test_every_key ();
+    s_test_inherits ();
+    s_test_bounds ();
+    cb_profiles_destroy (&s_profiles);
+    return tap_done ();
+}
