@@ -1,0 +1,249 @@
+/* spec.c - the encoding of a jail's spec.
+ *
+ * A version, the fixed numbers in one packed struct, then the texts, each with its length in front.
+ * The warden decodes what the broker sent, so cb_spec_decode is a border between two degrees of
+ * trust: whatever the bytes are, it ends with a spec whose every member is in range, or a fault. */
+#include "jail/spec.h"
+
+#include "base/table.h"
+
+#include <string.h>
+
+#define SPEC_VERSION 1
+
+/* What travels before the texts. Members as in cb_jail_spec, widest first: no holes. */
+struct fixed {
+    uint64_t memory;
+    uint64_t disk;
+    uint64_t files;
+    uint64_t cpu_seconds;
+    uint32_t version;
+    uint32_t cpu_percent;
+    uint32_t processes;
+    uint32_t open_files;
+    uint32_t n_inputs;
+    uint8_t loopback;
+    uint8_t layers[CB_LAYER__COUNT];
+    uint8_t padding[7];
+};
+
+_Static_assert(sizeof (struct fixed) == 64, "holes would carry bytes of our memory");
+
+#define MIB (UINT64_C (1) << 20)
+#define GIB (UINT64_C (1) << 30)
+
+/* Ranges that make sense at all; the warden's ceiling is narrower. 0 is allowed where it says so.
+ */
+struct range {
+    const char *name;
+    uint64_t low;
+    uint64_t high;
+    int may_be_zero; /* 0 means "no limit" */
+};
+
+static const struct range s_memory = {"memory", 16 * MIB, 4096 * GIB, 1};
+static const struct range s_disk = {"disk", 64 << 10, 4096 * GIB, 0};
+static const struct range s_files = {"files", 16, UINT64_C (1) << 32, 0};
+static const struct range s_cpu_seconds = {"cpu_seconds", 1, UINT64_C (1) << 31, 1};
+static const struct range s_cpu_percent = {"cpu", 1, 102400, 1};
+static const struct range s_processes = {"processes", 4, 1 << 22, 0};
+static const struct range s_open_files = {"open_files", 32, 1 << 20, 0};
+static const struct range s_loopback = {"loopback", 0, 1, 0};
+static const struct range s_layer = {"layer mode", CB_LAYER_OFF, CB_LAYER_ON, 0};
+static const struct range s_inputs = {"number of inputs", 0, CB_SPEC_INPUTS_MAX, 0};
+
+static const char *const s_layer_names[] = {
+    [CB_LAYER_CGROUP] = "cgroup",
+    [CB_LAYER_SECCOMP] = "seccomp",
+    [CB_LAYER_LANDLOCK] = "landlock",
+    [CB_LAYER_UID] = "uid",
+};
+
+const char *
+cb_layer_name (cb_layer layer)
+{
+    return (size_t)layer < CB_COUNT (s_layer_names) ? s_layer_names[layer] : "unknown";
+}
+
+static int
+s_check_range (const struct range *range, uint64_t value, cb_err *err)
+{
+    if ((value >= range->low && value <= range->high) || (value == 0 && range->may_be_zero))
+        return 0;
+    return cb_fail (err, CB_E_INVALID, "%s is %llu, must be %s%llu to %llu", range->name,
+                    (unsigned long long)value, range->may_be_zero ? "0 or " : "",
+                    (unsigned long long)range->low, (unsigned long long)range->high);
+}
+
+/* Absolute and plain: no empty, "." or ".." component, no '/' at the end. */
+static int
+s_check_path (const char *path, cb_err *err)
+{
+    const char *at = path;
+
+    while (*at == '/') {
+        size_t size = strcspn (at + 1, "/");
+        if (size == 0 || (size <= 2 && memcmp (at + 1, "..", size) == 0))
+            break;
+        at += 1 + size;
+    }
+    if (*at == '\0' && at != path)
+        return 0;
+    return cb_fail (err, CB_E_INVALID, "an input's path must be absolute and without \"..\"");
+}
+
+static int
+s_check_inputs (const cb_jail_spec *spec, cb_err *err)
+{
+    for (uint32_t i = 0; i < spec->n_inputs; i++) {
+        const cb_jail_input *input = &spec->inputs[i];
+        CB_TRY (s_check_path (input->path, err));
+        CB_TRY (cb_file_name_check (input->name, err));
+        for (uint32_t k = 0; k < i; k++)
+            if (strcmp (spec->inputs[k].name, input->name) == 0)
+                return cb_fail (err, CB_E_INVALID, "two inputs are called \"%s\"", input->name);
+    }
+    return 0;
+}
+
+static int
+s_check (const cb_jail_spec *spec, cb_err *err)
+{
+    CB_TRY (s_check_range (&s_memory, spec->memory, err));
+    CB_TRY (s_check_range (&s_disk, spec->disk, err));
+    CB_TRY (s_check_range (&s_files, spec->files, err));
+    CB_TRY (s_check_range (&s_cpu_seconds, spec->cpu_seconds, err));
+    CB_TRY (s_check_range (&s_cpu_percent, spec->cpu_percent, err));
+    CB_TRY (s_check_range (&s_processes, spec->processes, err));
+    CB_TRY (s_check_range (&s_open_files, spec->open_files, err));
+    CB_TRY (s_check_range (&s_loopback, spec->loopback, err));
+    CB_TRY (s_check_range (&s_inputs, spec->n_inputs, err));
+    for (size_t i = 0; i < CB_LAYER__COUNT; i++)
+        CB_TRY (s_check_range (&s_layer, spec->layers[i], err));
+    CB_TRY (cb_name_check ("session", spec->name, err));
+    CB_TRY (cb_name_check ("profile", spec->profile, err));
+    return s_check_inputs (spec, err);
+}
+
+static int
+s_put_text (cb_buf *into, const char *text)
+{
+    uint16_t size = (uint16_t)strlen (text);
+
+    CB_TRY (cb_buf_put (into, &size, sizeof size));
+    return cb_buf_put (into, text, size);
+}
+
+static int
+s_put_all (const cb_jail_spec *spec, cb_buf *into)
+{
+    struct fixed numbers = {.version = SPEC_VERSION,
+                            .memory = spec->memory,
+                            .disk = spec->disk,
+                            .files = spec->files,
+                            .cpu_seconds = spec->cpu_seconds,
+                            .cpu_percent = spec->cpu_percent,
+                            .processes = spec->processes,
+                            .open_files = spec->open_files,
+                            .n_inputs = spec->n_inputs,
+                            .loopback = spec->loopback};
+
+    memcpy (numbers.layers, spec->layers, sizeof numbers.layers);
+    CB_TRY (cb_buf_put (into, &numbers, sizeof numbers));
+    CB_TRY (s_put_text (into, spec->name));
+    CB_TRY (s_put_text (into, spec->profile));
+    for (uint32_t i = 0; i < spec->n_inputs; i++) {
+        CB_TRY (s_put_text (into, spec->inputs[i].path));
+        CB_TRY (s_put_text (into, spec->inputs[i].name));
+    }
+    return 0;
+}
+
+int
+cb_spec_encode (const cb_jail_spec *spec, cb_buf *into, cb_err *err)
+{
+    size_t before = into->size;
+
+    CB_TRY (s_check (spec, err));
+    int result = s_put_all (spec, into);
+    if (result < 0) {
+        into->size = before;
+        return cb_fail (err, -result, "no room for an encoded spec");
+    }
+    return 0;
+}
+
+/* What is left of the bytes while decoding. */
+struct rest {
+    const char *at;
+    size_t size;
+};
+
+static int
+s_take (struct rest *rest, void *into, size_t size, cb_err *err)
+{
+    if (rest->size < size)
+        return cb_fail (err, CB_E_PROTO, "a spec ends too early");
+    memcpy (into, rest->at, size);
+    rest->at += size;
+    rest->size -= size;
+    return 0;
+}
+
+static int
+s_take_text (struct rest *rest, char *into, size_t room, cb_err *err)
+{
+    uint16_t size = 0;
+
+    CB_TRY (s_take (rest, &size, sizeof size, err));
+    if (size >= room)
+        return cb_fail (err, CB_E_PROTO, "a text of %u bytes in a spec, at most %zu", size,
+                        room - 1);
+    CB_TRY (s_take (rest, into, size, err));
+    into[size] = '\0';
+    if (strlen (into) != size)
+        return cb_fail (err, CB_E_PROTO, "an end byte within a text of a spec");
+    return 0;
+}
+
+static int
+s_take_texts (struct rest *rest, cb_jail_spec *spec, cb_err *err)
+{
+    CB_TRY (s_take_text (rest, spec->name, sizeof spec->name, err));
+    CB_TRY (s_take_text (rest, spec->profile, sizeof spec->profile, err));
+    for (uint32_t i = 0; i < spec->n_inputs; i++) {
+        cb_jail_input *input = &spec->inputs[i];
+        CB_TRY (s_take_text (rest, input->path, sizeof input->path, err));
+        CB_TRY (s_take_text (rest, input->name, sizeof input->name, err));
+    }
+    if (rest->size > 0)
+        return cb_fail (err, CB_E_PROTO, "%zu bytes too many in a spec", rest->size);
+    return 0;
+}
+
+int
+cb_spec_decode (const char *bytes, size_t size, cb_jail_spec *ret_spec, cb_err *err)
+{
+    struct rest rest = {bytes, size};
+    struct fixed numbers;
+
+    CB_TRY (s_take (&rest, &numbers, sizeof numbers, err));
+    if (numbers.version != SPEC_VERSION)
+        return cb_fail (err, CB_E_PROTO, "a spec of version %u, this program knows %u",
+                        numbers.version, SPEC_VERSION);
+    CB_TRY (s_check_range (&s_inputs, numbers.n_inputs, err));
+
+    memset (ret_spec, 0, sizeof *ret_spec);
+    ret_spec->memory = numbers.memory;
+    ret_spec->disk = numbers.disk;
+    ret_spec->files = numbers.files;
+    ret_spec->cpu_seconds = numbers.cpu_seconds;
+    ret_spec->cpu_percent = numbers.cpu_percent;
+    ret_spec->processes = numbers.processes;
+    ret_spec->open_files = numbers.open_files;
+    ret_spec->n_inputs = numbers.n_inputs;
+    ret_spec->loopback = numbers.loopback;
+    memcpy (ret_spec->layers, numbers.layers, sizeof ret_spec->layers);
+    CB_TRY (s_take_texts (&rest, ret_spec, err));
+    return s_check (ret_spec, err);
+}

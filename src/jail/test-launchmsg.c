@@ -1,0 +1,106 @@
+/* test-launchmsg.c - packets pass a real socket pair; wrong sizes and descriptors are refused. */
+#include "jail/launchmsg.h"
+
+#include "base/cleanup.h"
+#include "base/tap.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static int s_pair[2];
+static _Alignas(uint64_t) char s_bytes[CB_LAUNCH_BYTES_MAX];
+static cb_err s_err;
+static int s_null = -1;
+
+static int
+s_send (uint32_t type, const void *body, size_t size, size_t n_fds)
+{
+    cb_launch_head head = {.type = type, .serial = 7, .jail = 9};
+    int fds[CB_FDPASS_MAX];
+
+    for (size_t i = 0; i < n_fds; i++)
+        fds[i] = s_null;
+    return cb_launch_send (s_pair[0], &head, body, size, NULL, 0, fds, n_fds, &s_err);
+}
+
+static void
+s_test_passes (void)
+{
+    cb_launch_stage stage = {.stage = CB_STAGE_MOUNTS, .layers = 5, .text = "so far"};
+    cb_launch_head head;
+    const void *body = NULL;
+    size_t size = 0;
+    cb_packet packet;
+
+    ok (s_send (CB_LAUNCH_STAGE, &stage, sizeof stage, 1) == 0, "a stage with a descriptor");
+    int outcome =
+        cb_launch_recv (s_pair[1], s_bytes, sizeof s_bytes, &head, &body, &size, &packet, &s_err);
+    ok (outcome == CB_PACKET_OK && head.type == CB_LAUNCH_STAGE && head.serial == 7 &&
+            head.jail == 9 && size == sizeof stage && memcmp (body, &stage, size) == 0,
+        "arrives as it went");
+    ok (packet.n_fds == 1 && fcntl (packet.fds[0], F_GETFD) == FD_CLOEXEC,
+        "its descriptor is close-on-exec");
+    cb_packet_done (&packet);
+    ok (s_send (CB_LAUNCH_KILL, NULL, 0, 0) == 0, "a packet without a body");
+    outcome =
+        cb_launch_recv (s_pair[1], s_bytes, sizeof s_bytes, &head, &body, &size, &packet, &s_err);
+    ok (outcome == CB_PACKET_OK && head.type == CB_LAUNCH_KILL && size == 0, "arrives");
+    outcome =
+        cb_launch_recv (s_pair[1], s_bytes, sizeof s_bytes, &head, &body, &size, &packet, &s_err);
+    ok (outcome == CB_PACKET_AGAIN, "then there is none");
+}
+
+static void
+s_test_sender_refuses (void)
+{
+    cb_launch_stage stage = {.stage = CB_STAGE_INIT};
+
+    ok (s_send (0, NULL, 0, 0) == -CB_E_PROTO, "type 0");
+    ok (s_send (CB_LAUNCH__COUNT, NULL, 0, 0) == -CB_E_PROTO, "a type over the last");
+    ok (s_send (CB_LAUNCH_STAGE, &stage, sizeof stage - 1, 0) == -CB_E_PROTO, "a body too short");
+    ok (s_send (CB_LAUNCH_KILL, &stage, 1, 0) == -CB_E_PROTO, "a body too long");
+    ok (s_send (CB_LAUNCH_STAGE, &stage, sizeof stage, 2) == -CB_E_PROTO, "too many descriptors");
+    ok (s_send (CB_LAUNCH_START, s_bytes, 100, 11) == -CB_E_PROTO, "too few descriptors");
+    ok (s_send (CB_LAUNCH_START, s_bytes, CB_SPEC_BYTES_MAX + 1, 12) == -CB_E_PROTO, "a huge spec");
+    memset (stage.text, 'x', sizeof stage.text);
+    ok (s_send (CB_LAUNCH_STAGE, &stage, sizeof stage, 0) == -CB_E_PROTO, "a text without end");
+}
+
+static void
+s_test_receiver_refuses (void)
+{
+    cb_launch_head head = {.version = CB_LAUNCH_VERSION + 1, .type = CB_LAUNCH_KILL};
+    const void *body = NULL;
+    size_t size = 0;
+    cb_packet packet;
+    int fds[] = {s_null, s_null};
+
+    for (int version = CB_LAUNCH_VERSION; version <= CB_LAUNCH_VERSION + 1; version++) {
+        head.version = (uint32_t)version;
+        int result = cb_packet_send (s_pair[0], &head, sizeof head, fds, 2, &s_err);
+        result = result < 0 ? result
+                            : cb_launch_recv (s_pair[1], s_bytes, sizeof s_bytes, &head, &body,
+                                              &size, &packet, &s_err);
+        ok (result == -CB_E_PROTO && packet.n_fds == 0, "refused, its descriptors closed: %s",
+            s_err.text);
+    }
+    int sent = cb_packet_send (s_pair[0], "short", 5, NULL, 0, &s_err);
+    ok (sent == 0 && cb_launch_recv (s_pair[1], s_bytes, sizeof s_bytes, &head, &body, &size,
+                                     &packet, &s_err) == -CB_E_PROTO,
+        "a packet without a head");
+    for (uint32_t type = 1; type < CB_LAUNCH__COUNT; type++)
+        ok (strcmp (cb_launch_type_name (type), "unknown") != 0, "type %u has a row", type);
+}
+
+int
+main (void)
+{
+    s_null = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, s_pair) < 0)
+        return 1;
+    s_test_passes ();
+    s_test_sender_refuses ();
+    s_test_receiver_refuses ();
+    return tap_done ();
+}
