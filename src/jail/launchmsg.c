@@ -72,8 +72,7 @@ s_check_size (const struct row *row, size_t size, cb_err *err)
 }
 
 int
-cb_launch_check (const char *bytes, size_t size, size_t n_fds, cb_launch_head *ret_head,
-                 const void **ret_body, size_t *ret_size, cb_err *err)
+cb_launch_check (const char *bytes, size_t size, size_t n_fds, cb_launch_in *ret_in, cb_err *err)
 {
     cb_launch_head head;
 
@@ -94,49 +93,44 @@ cb_launch_check (const char *bytes, size_t size, size_t n_fds, cb_launch_head *r
     if (row->text_room > 0 && memchr (body + row->text_at, '\0', row->text_room) == NULL)
         return cb_fail (err, CB_E_PROTO, "a packet \"%s\" with a text without end", row->name);
 
-    *ret_head = head;
-    *ret_body = body;
-    *ret_size = size;
+    ret_in->head = head;
+    ret_in->body = body;
+    ret_in->body_size = size;
     return 0;
 }
 
 int
-cb_launch_send (int socket, const cb_launch_head *head, const void *body, size_t body_size,
-                const void *tail, size_t tail_size, const int *fds, size_t n_fds, cb_err *err)
+cb_launch_send (int socket, const cb_launch_out *out, cb_err *err)
 {
     _Alignas(uint64_t) char bytes[CB_LAUNCH_BYTES_MAX];
-    cb_launch_head sent = *head;
-    cb_launch_head checked;
-    const void *checked_body = NULL;
-    size_t size = sizeof sent;
+    cb_launch_head head = out->head;
+    cb_launch_in checked;
+    size_t size = sizeof head;
 
-    sent.version = CB_LAUNCH_VERSION;
-    if (body_size > sizeof bytes - size || tail_size > sizeof bytes - size - body_size)
+    head.version = CB_LAUNCH_VERSION;
+    if (out->body_size > sizeof bytes - size ||
+        out->tail_size > sizeof bytes - size - out->body_size)
         return cb_fail (err, CB_E_LIMIT, "a packet over %zu bytes", sizeof bytes);
-    memcpy (bytes, &sent, sizeof sent);
-    if (body_size > 0)
-        memcpy (bytes + size, body, body_size);
-    size += body_size;
-    if (tail_size > 0)
-        memcpy (bytes + size, tail, tail_size);
-    size += tail_size;
-    CB_TRY (cb_launch_check (bytes, size, n_fds, &checked, &checked_body, &body_size, err));
-    return cb_packet_send (socket, bytes, size, fds, n_fds, err);
+    memcpy (bytes, &head, sizeof head);
+    if (out->body_size > 0)
+        memcpy (bytes + size, out->body, out->body_size);
+    size += out->body_size;
+    if (out->tail_size > 0)
+        memcpy (bytes + size, out->tail, out->tail_size);
+    size += out->tail_size;
+    CB_TRY (cb_launch_check (bytes, size, out->n_fds, &checked, err));
+    return cb_packet_send (socket, bytes, size, out->fds, out->n_fds, err);
 }
 
 int
-cb_launch_recv (int socket, char *bytes, size_t room, cb_launch_head *ret_head,
-                const void **ret_body, size_t *ret_size, cb_packet *ret_packet, cb_err *err)
+cb_launch_recv (int socket, char *bytes, size_t room, cb_launch_in *ret_in, cb_err *err)
 {
-    int outcome = cb_packet_recv (socket, bytes, room, ret_packet, err);
+    int outcome = cb_packet_recv (socket, bytes, room, &ret_in->packet, err);
 
     if (outcome != CB_PACKET_OK)
         return outcome;
-    int result = cb_launch_check (bytes, ret_packet->size, ret_packet->n_fds, ret_head, ret_body,
-                                  ret_size, err);
-    if (result < 0) {
-        cb_packet_done (ret_packet);
-        return result;
-    }
-    return CB_PACKET_OK;
+    int result = cb_launch_check (bytes, ret_in->packet.size, ret_in->packet.n_fds, ret_in, err);
+    if (result < 0)
+        cb_packet_done (&ret_in->packet);
+    return result < 0 ? result : CB_PACKET_OK;
 }

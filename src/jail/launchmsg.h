@@ -148,23 +148,39 @@ enum {
 #define CB_CELL_KERNELSPEC "/cb/python"
 #define CB_CELL_LAUNCHER   CB_CELL_KERNELSPEC "/launcher.py"
 
-/* Sends head and body (and tail behind it, may be NULL). */
-int cb_launch_send (int socket, const cb_launch_head *head, const void *body, size_t body_size,
-                    const void *tail, size_t tail_size, const int *fds, size_t n_fds, cb_err *err)
+/* A packet to send. Everything is borrowed; what is not named is empty. */
+typedef struct cb_launch_out {
+    cb_launch_head head; /* its version is filled in */
+    const void *body;
+    size_t body_size;
+    const void *tail; /* an encoded spec, behind the body */
+    size_t tail_size;
+    const int *fds;
+    size_t n_fds;
+} cb_launch_out;
+
+/* Checks it as the receiver will, then sends; faults of cb_packet_send. */
+int cb_launch_send (int socket, const cb_launch_out *out, cb_err *err)
     __attribute__ ((warn_unused_result));
+
+/* A packet received. */
+typedef struct cb_launch_in {
+    cb_launch_head head;
+    const void *body; /* points into the bytes given; a spec in it is not decoded yet */
+    size_t body_size;
+    cb_packet packet; /* the descriptors and the sender: cb_packet_done () when done with it */
+} cb_launch_in;
 
 /* Receives into bytes (room >= CB_LAUNCH_BYTES_MAX, aligned for a uint64_t) and checks version,
  * type, size and descriptors against the type's row. Outcomes of cb_packet_recv; on a fault the
- * descriptors are closed. *ret_body points into bytes; a spec in it is not decoded yet. */
+ * descriptors are closed. */
 #define CB_LAUNCH_BYTES_MAX (CB_SPEC_BYTES_MAX + 8192)
-int cb_launch_recv (int socket, char *bytes, size_t room, cb_launch_head *ret_head,
-                    const void **ret_body, size_t *ret_size, cb_packet *ret_packet, cb_err *err)
+int cb_launch_recv (int socket, char *bytes, size_t room, cb_launch_in *ret_in, cb_err *err)
     __attribute__ ((warn_unused_result));
 
-/* The check of cb_launch_recv alone. */
-int cb_launch_check (const char *bytes, size_t size, size_t n_fds, cb_launch_head *ret_head,
-                     const void **ret_body, size_t *ret_size, cb_err *err)
-    __attribute__ ((warn_unused_result));
+/* The check of cb_launch_recv alone: fills head, body, body_size. */
+int cb_launch_check (const char *bytes, size_t size, size_t n_fds, cb_launch_in *ret_in,
+                     cb_err *err) __attribute__ ((warn_unused_result));
 
 /* "start", "signal" ...: for logs. */
 const char *cb_launch_type_name (uint32_t type);

@@ -16,39 +16,42 @@ static int s_null = -1;
 static int
 s_send (uint32_t type, const void *body, size_t size, size_t n_fds)
 {
-    cb_launch_head head = {.type = type, .serial = 7, .jail = 9};
     int fds[CB_FDPASS_MAX];
+    cb_launch_out out = {.head = {.type = type, .serial = 7, .jail = 9},
+                         .body = body,
+                         .body_size = size,
+                         .fds = fds,
+                         .n_fds = n_fds};
 
     for (size_t i = 0; i < n_fds; i++)
         fds[i] = s_null;
-    return cb_launch_send (s_pair[0], &head, body, size, NULL, 0, fds, n_fds, &s_err);
+    return cb_launch_send (s_pair[0], &out, &s_err);
+}
+
+static int
+s_recv (cb_launch_in *in)
+{
+    return cb_launch_recv (s_pair[1], s_bytes, sizeof s_bytes, in, &s_err);
 }
 
 static void
 s_test_passes (void)
 {
     cb_launch_stage stage = {.stage = CB_STAGE_MOUNTS, .layers = 5, .text = "so far"};
-    cb_launch_head head;
-    const void *body = NULL;
-    size_t size = 0;
-    cb_packet packet;
+    cb_launch_in in;
 
     ok (s_send (CB_LAUNCH_STAGE, &stage, sizeof stage, 1) == 0, "a stage with a descriptor");
-    int outcome =
-        cb_launch_recv (s_pair[1], s_bytes, sizeof s_bytes, &head, &body, &size, &packet, &s_err);
-    ok (outcome == CB_PACKET_OK && head.type == CB_LAUNCH_STAGE && head.serial == 7 &&
-            head.jail == 9 && size == sizeof stage && memcmp (body, &stage, size) == 0,
+    ok (s_recv (&in) == CB_PACKET_OK && in.head.type == CB_LAUNCH_STAGE && in.head.serial == 7 &&
+            in.head.jail == 9 && in.body_size == sizeof stage &&
+            memcmp (in.body, &stage, sizeof stage) == 0,
         "arrives as it went");
-    ok (packet.n_fds == 1 && fcntl (packet.fds[0], F_GETFD) == FD_CLOEXEC,
+    ok (in.packet.n_fds == 1 && fcntl (in.packet.fds[0], F_GETFD) == FD_CLOEXEC,
         "its descriptor is close-on-exec");
-    cb_packet_done (&packet);
+    cb_packet_done (&in.packet);
     ok (s_send (CB_LAUNCH_KILL, NULL, 0, 0) == 0, "a packet without a body");
-    outcome =
-        cb_launch_recv (s_pair[1], s_bytes, sizeof s_bytes, &head, &body, &size, &packet, &s_err);
-    ok (outcome == CB_PACKET_OK && head.type == CB_LAUNCH_KILL && size == 0, "arrives");
-    outcome =
-        cb_launch_recv (s_pair[1], s_bytes, sizeof s_bytes, &head, &body, &size, &packet, &s_err);
-    ok (outcome == CB_PACKET_AGAIN, "then there is none");
+    ok (s_recv (&in) == CB_PACKET_OK && in.head.type == CB_LAUNCH_KILL && in.body_size == 0,
+        "arrives");
+    ok (s_recv (&in) == CB_PACKET_AGAIN, "then there is none");
 }
 
 static void
@@ -71,24 +74,18 @@ static void
 s_test_receiver_refuses (void)
 {
     cb_launch_head head = {.version = CB_LAUNCH_VERSION + 1, .type = CB_LAUNCH_KILL};
-    const void *body = NULL;
-    size_t size = 0;
-    cb_packet packet;
+    cb_launch_in in;
     int fds[] = {s_null, s_null};
 
-    for (int version = CB_LAUNCH_VERSION; version <= CB_LAUNCH_VERSION + 1; version++) {
-        head.version = (uint32_t)version;
+    for (uint32_t version = CB_LAUNCH_VERSION; version <= CB_LAUNCH_VERSION + 1; version++) {
+        head.version = version;
         int result = cb_packet_send (s_pair[0], &head, sizeof head, fds, 2, &s_err);
-        result = result < 0 ? result
-                            : cb_launch_recv (s_pair[1], s_bytes, sizeof s_bytes, &head, &body,
-                                              &size, &packet, &s_err);
-        ok (result == -CB_E_PROTO && packet.n_fds == 0, "refused, its descriptors closed: %s",
+        result = result < 0 ? result : s_recv (&in);
+        ok (result == -CB_E_PROTO && in.packet.n_fds == 0, "refused, descriptors closed: %s",
             s_err.text);
     }
     int sent = cb_packet_send (s_pair[0], "short", 5, NULL, 0, &s_err);
-    ok (sent == 0 && cb_launch_recv (s_pair[1], s_bytes, sizeof s_bytes, &head, &body, &size,
-                                     &packet, &s_err) == -CB_E_PROTO,
-        "a packet without a head");
+    ok (sent == 0 && s_recv (&in) == -CB_E_PROTO, "a packet without a head");
     for (uint32_t type = 1; type < CB_LAUNCH__COUNT; type++)
         ok (strcmp (cb_launch_type_name (type), "unknown") != 0, "type %u has a row", type);
 }

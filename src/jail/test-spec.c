@@ -14,8 +14,8 @@ static void
 s_good (cb_jail_spec *spec)
 {
     memset (spec, 0, sizeof *spec);
-    strncpy (spec->name, "amber", sizeof spec->name - 1);
-    strncpy (spec->profile, "default", sizeof spec->profile - 1);
+    snprintf (spec->name, sizeof spec->name, "amber");
+    snprintf (spec->profile, sizeof spec->profile, "default");
     spec->memory = 512ULL << 20;
     spec->disk = 256ULL << 20;
     spec->files = 4096;
@@ -25,10 +25,10 @@ s_good (cb_jail_spec *spec)
     spec->open_files = 512;
     memset (spec->layers, CB_LAYER_AUTO, sizeof spec->layers);
     spec->n_inputs = 2;
-    strncpy (spec->inputs[0].path, "/root/data/a.csv", PATH_MAX - 1);
-    strncpy (spec->inputs[0].name, "a.csv", CB_FILE_NAME_MAX - 1);
-    strncpy (spec->inputs[1].path, "/srv/\xc3\xbc", PATH_MAX - 1);
-    strncpy (spec->inputs[1].name, "\xc3\xbc", CB_FILE_NAME_MAX - 1);
+    snprintf (spec->inputs[0].path, PATH_MAX, "/root/data/a.csv");
+    snprintf (spec->inputs[0].name, CB_FILE_NAME_MAX, "a.csv");
+    snprintf (spec->inputs[1].path, PATH_MAX, "/srv/\xc3\xbc");
+    snprintf (spec->inputs[1].name, CB_FILE_NAME_MAX, "\xc3\xbc");
 }
 
 /* Whether the encoder refuses the changed spec. */

@@ -32,16 +32,14 @@ int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
     cb_err err = CB_ERR_INIT;
-    cb_launch_head head;
-    const void *body = NULL;
-    size_t body_size = 0;
+    cb_launch_in in;
 
     if (size < 1)
         return 0;
     const char *bytes = (const char *)data + 1;
-    if (cb_launch_check (bytes, size - 1, data[0], &head, &body, &body_size, &err) == 0 &&
-        head.type == CB_LAUNCH_START)
-        s_both_ways (body, body_size);
+    if (cb_launch_check (bytes, size - 1, data[0], &in, &err) == 0 &&
+        in.head.type == CB_LAUNCH_START)
+        s_both_ways (in.body, in.body_size);
     s_both_ways (bytes, size - 1);
     return 0;
 }
