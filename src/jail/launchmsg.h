@@ -7,20 +7,11 @@
 #ifndef CB_JAIL_LAUNCHMSG_H
 #define CB_JAIL_LAUNCHMSG_H
 
+#include "base/channel.h"
 #include "base/fdpass.h"
 #include "jail/spec.h"
 
 #define CB_LAUNCH_VERSION 1
-
-/* Kernel channels, in the order of their descriptors everywhere. */
-typedef enum {
-    CB_CHANNEL_SHELL,
-    CB_CHANNEL_IOPUB,
-    CB_CHANNEL_STDIN,
-    CB_CHANNEL_CONTROL,
-    CB_CHANNEL_HB,
-    CB_CHANNEL__COUNT
-} cb_channel;
 
 typedef enum {
     /* broker -> warden */

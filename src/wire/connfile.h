@@ -3,6 +3,7 @@
 #ifndef CB_WIRE_CONNFILE_H
 #define CB_WIRE_CONNFILE_H
 
+#include "base/channel.h"
 #include "base/jsonx.h"
 #include "wire/sign.h"
 
@@ -14,15 +15,6 @@
 #define CB_ENDPOINT_MAX 288
 /* Bytes of a kernel's name, its end included. */
 #define CB_KERNEL_NAME_MAX 256
-
-typedef enum {
-    CB_CHANNEL_SHELL,
-    CB_CHANNEL_IOPUB,
-    CB_CHANNEL_STDIN,
-    CB_CHANNEL_CONTROL,
-    CB_CHANNEL_HB,
-    CB_CHANNEL__COUNT
-} cb_channel;
 
 typedef enum { CB_TRANSPORT_TCP, CB_TRANSPORT_IPC, CB_TRANSPORT__COUNT } cb_transport;
 
@@ -56,8 +48,5 @@ char *cb_connfile_write (const cb_connfile *self, size_t *ret_size, cb_err *err)
  * path over 107 bytes. */
 int cb_connfile_endpoint (const cb_connfile *self, cb_channel channel, char text[CB_ENDPOINT_MAX],
                           cb_err *err) __attribute__ ((warn_unused_result));
-
-/* "shell" and so on; borrowed. */
-const char *cb_channel_name (cb_channel channel);
 
 #endif
