@@ -36,7 +36,7 @@ cb_json_parse (const char *what, const void *bytes, size_t size, json_t **ret_ob
     json_error_t problem;
 
     CB_TRY (s_check_depth (what, bytes, size, err));
-    json_t *object = json_loadb (bytes, size, JSON_REJECT_DUPLICATES, &problem);
+    json_t *object = json_loadb (bytes, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &problem);
     if (object == NULL)
         return cb_fail (err, CB_E_INVALID, "%s: not JSON: %s at byte %d", what, problem.text,
                         problem.position);
@@ -80,6 +80,8 @@ cb_json_get_string (const json_t *object, const char *name, size_t max_bytes, co
         return s_wrong (name, "a string", err);
     if (json_string_length (member) > max_bytes)
         return cb_fail (err, CB_E_LIMIT, "field '%s' is over %zu bytes", name, max_bytes);
+    if (strlen (json_string_value (member)) != json_string_length (member))
+        return cb_fail (err, CB_E_INVALID, "field '%s' has a NUL in it", name);
     *ret_text = json_string_value (member);
     return 0;
 }

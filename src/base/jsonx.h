@@ -20,8 +20,9 @@ cb_json_destroy (json_t **self)
 }
 /* cb_owned(cb_json) json_t *content = NULL; */
 
-/* Parses one JSON object (RFC 8259, UTF-8, no duplicate keys) of at most CB_JSON_DEPTH_MAX levels.
- * Owned object in *ret_object; -CB_E_INVALID names `what` and the place. */
+/* Parses one JSON object (RFC 8259, UTF-8, no duplicate keys; \u0000 in texts is let
+ * through, because programs print it; cb_json_get_string refuses it) of at most CB_JSON_DEPTH_MAX
+ * levels. Owned object in *ret_object; -CB_E_INVALID names `what` and the place. */
 int cb_json_parse (const char *what, const void *bytes, size_t size, json_t **ret_object,
                    cb_err *err) __attribute__ ((warn_unused_result));
 

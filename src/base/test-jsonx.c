@@ -30,8 +30,10 @@ main (void)
             0,
         "brackets in strings are no depth");
 
+    ok (s_parse ("{\"a\":\"x\\u0000y\"}") == 0, "a program may print NUL");
     cb_owned (cb_json) json_t *object = NULL;
-    const char text[] = "{\"s\":\"abc\",\"i\":5,\"d\":1.5,\"b\":true,\"o\":{},\"a\":[1,2]}";
+    const char text[] =
+        "{\"s\":\"abc\",\"n\":\"a\\u0000\",\"i\":5,\"d\":1.5,\"b\":true,\"o\":{},\"a\":[1,2]}";
     const char *string;
     int64_t number;
     double real;
@@ -42,6 +44,7 @@ main (void)
             strcmp (string, "abc") == 0,
         "a string");
     ok (cb_json_get_string (object, "s", 2, NULL, &string, &err) == -CB_E_LIMIT, "%s", err.text);
+    ok (cb_json_get_string (object, "n", 9, NULL, &string, &err) == -CB_E_INVALID, "%s", err.text);
     ok (cb_json_get_string (object, "i", 9, NULL, &string, &err) == -CB_E_INVALID, "%s", err.text);
     ok (cb_json_get_string (object, "x", 9, CB_JSON_REQUIRED, &string, &err) == -CB_E_INVALID, "%s",
         err.text);
