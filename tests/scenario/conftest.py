@@ -1,0 +1,163 @@
+"""conftest.py - the fixtures of the scenario tests, the leak count and the logs on failure.
+
+  house          a private cellblock (house.py) without a running daemon; closed after the test,
+                 which fails when anything is left behind
+  daemon         the same with a running daemon
+  new_house      a function for more of them: new_house(user=None)
+  client         a client of the control API of `daemon` (wireclient.py)
+  cellblock      the command line in `daemon`: cellblock("run", "-c", "1") -> CompletedProcess
+  ordinary_user  somebody without rights who can read the build tree (users.py)
+  user_house     a house of that user, no daemon running
+
+The build tree is $top_builddir (make sets it), else $CELLBLOCK_BUILD, else build/ in the source.
+Run with: /usr/bin/python3 -B -m pytest tests/scenario
+"""
+import os
+import signal
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+
+import pytest  # noqa: E402
+
+import leaks  # noqa: E402
+import users  # noqa: E402
+from house import House  # noqa: E402
+
+SOURCE = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+SECONDS = 120
+LOG_LINES = 150
+
+_leaked = []
+
+
+def build_folder():
+    for name in ("top_builddir", "CELLBLOCK_BUILD"):
+        if os.environ.get(name):
+            return os.path.abspath(os.environ[name])
+    return os.path.join(SOURCE, "build")
+
+
+def pytest_configure(config):
+    leaks.become_subreaper()
+    config.addinivalue_line("markers", "needs(program): skipped where the program is not built")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("root") and os.getuid() != 0:
+            item.add_marker(pytest.mark.skip(reason="needs root"))
+
+
+@pytest.fixture(autouse=True)
+def _limit(request):
+    """No test hangs: after its seconds the main thread gets a TimeoutError."""
+    marker = request.node.get_closest_marker("limit")
+    seconds = marker.args[0] if marker else SECONDS
+
+    def on_alarm(*_):
+        raise TimeoutError("the test took longer than %d s" % seconds)
+    before = signal.signal(signal.SIGALRM, on_alarm)
+    signal.alarm(seconds)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(scope="session")
+def build():
+    """The build tree's path."""
+    path = build_folder()
+    assert os.path.exists(os.path.join(path, "config.status")), "no build tree in " + path
+    return path
+
+
+@pytest.fixture
+def new_house(request, build):
+    houses = request.node.houses = []
+
+    def make(user=None):
+        houses.append(House(build, user))
+        return houses[-1]
+    yield make
+    left = []
+    for house in reversed(houses):
+        log = house.log()
+        left += house.close()
+        house.last_log = log
+    _leaked.extend("%s: %s" % (request.node.nodeid, what) for what in left)
+    assert not left, "left behind: " + "; ".join(left)
+
+
+@pytest.fixture
+def house(new_house):
+    return new_house()
+
+
+@pytest.fixture
+def daemon(house):
+    return house.start()
+
+
+@pytest.fixture
+def client(daemon):
+    return daemon.client()
+
+
+@pytest.fixture
+def cellblock(daemon):
+    return daemon.cellblock
+
+
+@pytest.fixture(scope="session")
+def ordinary_user(build):
+    if os.getuid() != 0:
+        yield users.myself()
+        return
+    with tempfile.TemporaryDirectory(prefix="cb-user-", dir="/tmp") as folder:
+        os.chmod(folder, 0o755)
+        user = users.add(folder, [SOURCE, build])
+        try:
+            yield user
+        finally:
+            users.remove(user)
+
+
+@pytest.fixture
+def user_house(new_house, ordinary_user):
+    return new_house(ordinary_user)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """The end of every daemon's log goes with a failure."""
+    report = (yield).get_result()
+    if not report.failed:
+        return
+    for house in getattr(item, "houses", []):
+        log = getattr(house, "last_log", None) or house.log()
+        lines = log.splitlines()[-LOG_LINES:]
+        report.sections.append(("log of " + house.folder, "\n".join(lines)))
+
+
+def pytest_sessionfinish(session):
+    """Whatever is still alive when all tests are done is a leak too."""
+    strays = leaks.stray_processes(session.config.stash.get(BEFORE, {}))
+    _leaked.extend("session: process %d %s" % stray for stray in strays.items())
+    leaks.kill_all(strays)
+    if _leaked and session.exitstatus == 0:
+        session.exitstatus = 1
+
+
+BEFORE = pytest.StashKey()
+
+
+def pytest_sessionstart(session):
+    session.config.stash[BEFORE] = leaks.descendants()
+
+
+def pytest_terminal_summary(terminalreporter):
+    terminalreporter.write_line("leak count: %d" % len(_leaked))
+    for what in _leaked:
+        terminalreporter.write_line("leaked: " + what)
