@@ -32,6 +32,8 @@ static const struct row s_rows[CB_LAUNCH__COUNT] = {
     [CB_LAUNCH_LIST] = {"list", 0, 0, 0, 0, 0, 0},
     [CB_LAUNCH_SERVING] = {"serving", 0, 0, 0, 0, 0, 0},
     [CB_LAUNCH_SHUTDOWN] = {"shutdown", 0, 0, 0, 0, 0, 0},
+    [CB_LAUNCH_USAGE] = {"usage", 0, 0, 0, 0, 0, 0},
+    [CB_LAUNCH_FORGET] = {"forget", 0, 0, 0, 0, 0, 0},
     [CB_LAUNCH_OPEN] = {"open", sizeof (cb_launch_open), TEXT (cb_launch_open, path), 0, 0, 0},
     [CB_LAUNCH_STARTED] = {"started", sizeof (cb_launch_started), TEXT (cb_launch_started, cgroup),
                            0, 2, 2},
@@ -44,6 +46,7 @@ static const struct row s_rows[CB_LAUNCH__COUNT] = {
                         2 + START_FDS, 2 + START_FDS},
     [CB_LAUNCH_LISTED] = {"listed", 0, 0, 0, 0, 0, 0},
     [CB_LAUNCH_OPENED] = {"opened", sizeof (cb_launch_opened), 0, 0, 0, 1, 1},
+    [CB_LAUNCH_USED] = {"used", sizeof (cb_launch_used), 0, 0, 0, 0, 0},
     [CB_LAUNCH_STAGE] = {"stage", sizeof (cb_launch_stage), TEXT (cb_launch_stage, text), 0, 0, 1},
 };
 

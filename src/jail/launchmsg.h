@@ -13,6 +13,11 @@
 
 #define CB_LAUNCH_VERSION 1
 
+/* A jail's life in packets. START is answered once: STARTED, or FAILED. When the jail had a process
+ * before it failed, EXITED (was_started 0) follows as soon as all of it is gone. After EXITED its
+ * files can still be opened (OPEN) until FORGET, at most CB_LAUNCH_REMAINS_S. */
+#define CB_LAUNCH_REMAINS_S 60
+
 typedef enum {
     /* broker -> warden */
     CB_LAUNCH_START =
@@ -22,18 +27,22 @@ typedef enum {
     CB_LAUNCH_LIST,     /* -: one JAIL a live jail, then LISTED */
     CB_LAUNCH_SERVING,  /* -: the broker's sockets are open; the warden reports ready */
     CB_LAUNCH_SHUTDOWN, /* -: end everything */
+    CB_LAUNCH_USAGE,    /* -: what a live jail has used so far; answer USED */
+    CB_LAUNCH_FORGET,   /* -: the files of a jail that EXITED are needed no longer; answer DONE */
     /* broker or filer -> warden */
     CB_LAUNCH_OPEN, /* cb_launch_open: a file or folder of a jail's quota tmpfs */
     /* warden -> broker */
     CB_LAUNCH_STARTED, /* cb_launch_started. fds: quota tmpfs (O_PATH), pidfd of the kernel process
                         */
-    CB_LAUNCH_FAILED,  /* cb_launch_failed: answer to any request */
-    CB_LAUNCH_DONE,    /* -: answer to SIGNAL, KILL */
+    CB_LAUNCH_FAILED,  /* cb_launch_failed: answer to any request. From a broker that cannot start
+                          (bad configuration): why; then it exits and the warden says it and ends */
+    CB_LAUNCH_DONE,    /* -: answer to SIGNAL, KILL, FORGET */
     CB_LAUNCH_EXITED,  /* cb_launch_exited: a jail is gone, everything of it is cleaned up */
     CB_LAUNCH_JAIL,    /* cb_launch_started + encoded spec. fds: quota tmpfs, pidfd, 5 listening,
                           5 connected, connection memfd, page */
     CB_LAUNCH_LISTED,  /* - */
     CB_LAUNCH_OPENED,  /* cb_launch_opened. fds: the file or folder */
+    CB_LAUNCH_USED,    /* cb_launch_used */
     /* stages -> warden (on the jail's status socket, SO_PASSCRED) */
     CB_LAUNCH_STAGE, /* cb_launch_stage: a stage is done (fds: quota tmpfs for STAGE_MOUNTS) or
                         failed */
@@ -92,7 +101,16 @@ typedef struct cb_launch_exited {
     char text[CB_ERR_TEXT_MAX]; /* the end of what it wrote to standard error */
 } cb_launch_exited;
 
+typedef struct cb_launch_used {
+    uint64_t oom_kills;   /* of the jail's cgroup since its start */
+    uint64_t pids_hits;   /* forks refused */
+    uint64_t memory;      /* bytes now, 0: not known */
+    uint64_t peak_memory; /* bytes, 0: not known */
+    uint64_t cpu_usec;    /* 0: not known */
+} cb_launch_used;
+
 typedef enum {
+    CB_STAGE_SPAWN = 0,  /* the warden's child before cellblock-jail: cgroup, inputs opened */
     CB_STAGE_MOUNTS = 1, /* cellblock-jail: quota tmpfs and inputs mounted, uid dropped */
     CB_STAGE_INIT        /* cellblock-init: limits, Landlock, seccomp in force; execs Python next */
 } cb_stage;
