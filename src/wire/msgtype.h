@@ -3,6 +3,8 @@
 #ifndef CB_WIRE_MSGTYPE_H
 #define CB_WIRE_MSGTYPE_H
 
+#include <stddef.h>
+
 /* Bits: the channels on which a type may come from the kernel or from a client. */
 enum {
     CB_ON_SHELL = 1 << 0,
@@ -34,5 +36,8 @@ typedef struct cb_msgtype {
 
 /* The row, or NULL for a type that is not in the table. */
 const cb_msgtype *cb_msgtype_find (const char *name);
+
+/* All rows, sorted by name. */
+const cb_msgtype *cb_msgtype_rows (size_t *ret_count);
 
 #endif
