@@ -1,0 +1,233 @@
+/* ctl.c - the verbs of the control API and the check of their fields.
+ *
+ * The broker answers by these rows and the client library sends by them; a verb is added here, as a
+ * handler in front/control and on the page cellblock-protocol(7). */
+#include "wire/ctl.h"
+
+#include "base/jsonx.h"
+#include "base/name.h"
+#include "base/table.h"
+
+#define SESSION                      \
+    {                                \
+        "session", CB_CTL_NAME, 1, 0 \
+    }
+#define MAYBE(name)             \
+    {                           \
+        name, CB_CTL_NAME, 0, 0 \
+    }
+#define PATH                                    \
+    {                                           \
+        "path", CB_CTL_TEXT, 1, CB_CTL_PATH_MAX \
+    }
+#define FLAG(name)              \
+    {                           \
+        name, CB_CTL_BOOL, 0, 0 \
+    }
+#define INPUTS                                        \
+    {                                                 \
+        "inputs", CB_CTL_INPUTS, 0, CB_CTL_INPUTS_MAX \
+    }
+
+/* Sorted by name. */
+static const cb_ctl_verb s_verbs[] = {
+    {"files_request",
+     "files_reply",
+     CB_CTL_NEEDS_SESSION,
+     0,
+     {SESSION, {"path", CB_CTL_TEXT, 0, CB_CTL_PATH_MAX}}},
+    {"get_request",
+     "get_reply",
+     CB_CTL_NEEDS_SESSION,
+     0,
+     {SESSION,
+      PATH,
+      {"offset", CB_CTL_SIZE, 0, CB_CTL_SIZE_MAX},
+      {"size", CB_CTL_SIZE, 0, CB_CTL_BUFFER_MAX}}},
+    {"hello_request", "hello_reply", CB_CTL_NO_SESSION, 0, {{0}}},
+    {"interrupt_request", "interrupt_reply", CB_CTL_NEEDS_SESSION, 0, {SESSION}},
+    {"list_request", "list_reply", CB_CTL_NO_SESSION, 0, {{0}}},
+    {"new_request",
+     "new_reply",
+     CB_CTL_NO_SESSION,
+     0,
+     {MAYBE ("name"), MAYBE ("profile"), INPUTS, FLAG ("wait")}},
+    {"put_request",
+     "put_reply",
+     CB_CTL_NEEDS_SESSION,
+     1,
+     {SESSION, PATH, {"offset", CB_CTL_SIZE, 0, CB_CTL_SIZE_MAX}, FLAG ("eof")}},
+    {"reload_request", "reload_reply", CB_CTL_NO_SESSION, 0, {{0}}},
+    {"restart_request", "restart_reply", CB_CTL_NEEDS_SESSION, 0, {SESSION}},
+    {"run_request",
+     "run_reply",
+     CB_CTL_MAY_SESSION,
+     0,
+     {MAYBE ("session"),
+      MAYBE ("profile"),
+      INPUTS,
+      {"code", CB_CTL_TEXT, 1, CB_CTL_CODE_MAX},
+      {"timeout_s", CB_CTL_SECONDS, 0, CB_CTL_SECONDS_MAX},
+      FLAG ("silent"),
+      FLAG ("store_history"),
+      FLAG ("keep")}},
+    {"show_request", "show_reply", CB_CTL_NEEDS_SESSION, 0, {SESSION}},
+    {"shutdown_request", "shutdown_reply", CB_CTL_NO_SESSION, 0, {{0}}},
+    {"status_request", "status_reply", CB_CTL_NO_SESSION, 0, {{0}}},
+    {"stop_request", "stop_reply", CB_CTL_SESSION_OR_ALL, 0, {MAYBE ("session"), FLAG ("all")}},
+};
+
+/* Sorted by name. */
+static const cb_ctl_event s_events[] = {
+    {"artifact", "path file size sha256"},
+    {"limit", "name value dropped_bytes"},
+    {"lost", "bytes messages"},
+    {"start", "session run profile"},
+};
+
+const cb_ctl_verb *
+cb_ctl_find (const char *msg_type)
+{
+    return CB_TABLE_FIND (s_verbs, msg_type);
+}
+
+const cb_ctl_event *
+cb_ctl_event_find (const char *msg_type)
+{
+    return CB_TABLE_FIND (s_events, msg_type);
+}
+
+const cb_ctl_verb *
+cb_ctl_verbs (size_t *ret_count)
+{
+    *ret_count = CB_COUNT (s_verbs);
+    return s_verbs;
+}
+
+const cb_ctl_event *
+cb_ctl_events (size_t *ret_count)
+{
+    *ret_count = CB_COUNT (s_events);
+    return s_events;
+}
+
+static const cb_ctl_field *
+s_field (const cb_ctl_verb *verb, const char *name)
+{
+    for (const cb_ctl_field *field = verb->fields; field->name != NULL; field++)
+        if (strcmp (field->name, name) == 0)
+            return field;
+    return NULL;
+}
+
+/* One of "inputs": {"path": "/a/b", "name": "b"}. */
+static int
+s_check_input (const json_t *input, cb_err *err)
+{
+    const char *path = NULL;
+    const char *name = NULL;
+
+    if (!json_is_object (input))
+        return cb_fail (err, CB_E_INVALID, "field 'inputs' holds something that is not an object");
+    CB_TRY (cb_json_get_string (input, "path", CB_CTL_PATH_MAX, CB_JSON_REQUIRED, &path, err));
+    CB_TRY (cb_json_get_string (input, "name", CB_FILE_NAME_MAX - 1, NULL, &name, err));
+    if (path[0] != '/')
+        return cb_fail (err, CB_E_INVALID, "input '%s' is not an absolute path", path);
+    if (name != NULL)
+        CB_TRY (cb_file_name_check (name, err));
+    return 0;
+}
+
+static int
+s_check_inputs (const cb_ctl_field *field, const json_t *content, cb_err *err)
+{
+    json_t *inputs = NULL;
+    size_t i;
+    const json_t *input;
+
+    CB_TRY (cb_json_get_array (content, field->name, field->max, &inputs, err));
+    json_array_foreach (inputs, i, input) CB_TRY (s_check_input (input, err));
+    return 0;
+}
+
+static int
+s_check_name (const cb_ctl_field *field, const json_t *content, cb_err *err)
+{
+    const char *name = NULL;
+    const char *what = strcmp (field->name, "profile") == 0 ? "profile" : "session";
+
+    CB_TRY (cb_json_get_string (content, field->name, CB_CTL_PATH_MAX, NULL, &name, err));
+    return name == NULL ? 0 : cb_name_check (what, name, err);
+}
+
+/* Over 0, as the page says. */
+static int
+s_check_seconds (const cb_ctl_field *field, const json_t *content, cb_err *err)
+{
+    double seconds = 0;
+
+    CB_TRY (cb_json_get_double (content, field->name, 0, (double)field->max, 1, &seconds, err));
+    if (seconds <= 0)
+        return cb_fail (err, CB_E_INVALID, "field '%s' is not over 0", field->name);
+    return 0;
+}
+
+static int
+s_check_field (const cb_ctl_field *field, const json_t *content, cb_err *err)
+{
+    const char *text = NULL;
+    int flag = 0;
+    int64_t number = 0;
+
+    switch (field->type) {
+    case CB_CTL_TEXT:
+        return cb_json_get_string (content, field->name, field->max, NULL, &text, err);
+    case CB_CTL_NAME:
+        return s_check_name (field, content, err);
+    case CB_CTL_BOOL:
+        return cb_json_get_bool (content, field->name, 0, &flag, err);
+    case CB_CTL_SECONDS:
+        return s_check_seconds (field, content, err);
+    case CB_CTL_SIZE:
+        return cb_json_get_int (content, field->name, 0, (int64_t)field->max, 0, &number, err);
+    case CB_CTL_INPUTS:
+        return s_check_inputs (field, content, err);
+    }
+    return cb_fail (err, CB_E_INVALID, "field '%s' has no type", field->name);
+}
+
+static int
+s_check_session_or_all (const json_t *content, cb_err *err)
+{
+    int has_session = json_is_string (json_object_get (content, "session"));
+    int has_all = json_is_true (json_object_get (content, "all"));
+
+    if (has_session + has_all == 1)
+        return 0;
+    return cb_fail (err, CB_E_INVALID, "give either 'session' or 'all': true");
+}
+
+int
+cb_ctl_check (const cb_ctl_verb *verb, const json_t *content, size_t n_buffers, cb_err *err)
+{
+    const char *name;
+    const json_t *member;
+
+    json_object_foreach ((json_t *)(uintptr_t)content, name,
+                         member) if (s_field (verb, name) ==
+                                     NULL) return cb_fail (err, CB_E_INVALID,
+                                                           "%s has no field '%.64s'", verb->name,
+                                                           name);
+    for (const cb_ctl_field *field = verb->fields; field->name != NULL; field++) {
+        member = json_object_get (content, field->name);
+        if (field->required && (member == NULL || json_is_null (member)))
+            return cb_fail (err, CB_E_INVALID, "field '%s' is missing", field->name);
+        CB_TRY (s_check_field (field, content, err));
+    }
+    if (verb->session == CB_CTL_SESSION_OR_ALL)
+        CB_TRY (s_check_session_or_all (content, err));
+    if (n_buffers != verb->buffers)
+        return cb_fail (err, CB_E_INVALID, "%s has %zu buffers instead of %zu", verb->name,
+                        n_buffers, verb->buffers);
+    return 0;
+}
