@@ -16,8 +16,6 @@
 #define SOCKET_PATH_MAX 107
 #define SCHEME          "hmac-sha256"
 
-static const char *const s_channels[CB_CHANNEL__COUNT] = {"shell", "iopub", "stdin", "control",
-                                                          "hb"};
 static const char *const s_ports[CB_CHANNEL__COUNT] = {
     "shell_port", "iopub_port", "stdin_port", "control_port", "hb_port",
 };
@@ -46,12 +44,6 @@ void
 cb_connfile_new_key (cb_connfile *self)
 {
     cb_random_hex (self->key, 32);
-}
-
-const char *
-cb_channel_name (cb_channel channel)
-{
-    return s_channels[channel];
 }
 
 /* A host or path that will stand in an endpoint: no blanks or control characters. */
