@@ -60,11 +60,19 @@ typedef struct cb_launch_signal {
     int32_t signal;
 } cb_launch_signal;
 
-typedef enum { CB_OPEN_READ = 1, CB_OPEN_FOLDER, CB_OPEN_CREATE } cb_open_mode;
+typedef enum {
+    CB_OPEN_READ = 1, /* a regular file, O_RDONLY */
+    CB_OPEN_FOLDER,   /* a folder, O_RDONLY */
+    CB_OPEN_CREATE, /* a new file, 0644, of the jail's uid, or an existing one, emptied; O_WRONLY */
+    CB_OPEN_WRITE   /* an existing regular file as it is, O_WRONLY */
+} cb_open_mode;
 
+/* Opened with openat2 (RESOLVE_BENEATH, NO_SYMLINKS, NO_MAGICLINKS, NO_XDEV) and O_NONBLOCK: the
+ * jail may put a FIFO anywhere at any time. FAILED says CB_E_NOTFOUND where nothing is there,
+ * CB_E_INVALID for a symlink, a special file or the wrong kind, CB_E_LIMIT for a full quota,
+ * CB_E_GONE for a jail that is not (or no longer) known. */
 typedef struct cb_launch_open {
-    uint32_t
-        mode; /* cb_open_mode; CREATE makes a new file or truncates one, 0644, as the jail's uid */
+    uint32_t mode;       /* cb_open_mode */
     char path[PATH_MAX]; /* "output/plot.png": below the quota tmpfs, no symlink on the way */
 } cb_launch_open;
 
