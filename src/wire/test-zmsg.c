@@ -34,16 +34,25 @@ s_test_copy (void)
 static void
 s_test_adopt (void)
 {
-    char *block = malloc (16);
-    memcpy (block, "abcdefg", 7);
-    const size_t sizes[] = {3, 0, 4};
-    cb_owned (cb_zmsg) cb_zmsg *message = cb_zmsg_adopt (block, 16, sizes, 3);
+    char *block = calloc (1, 32768);
+    memcpy (block + 20000, "abcdefg", 7);
+    const size_t sizes[] = {20000, 0, 7};
+    cb_owned (cb_zmsg) cb_zmsg *large = cb_zmsg_adopt (block, 32768, sizes, 3);
     size_t n = 0;
-    const cb_part *got = cb_zmsg_parts (message, &n);
-    ok (n == 3 && got[0].data == block && got[0].size == 3, "adopted bytes stay where they are");
-    ok (got[1].size == 0 && got[2].size == 4 && memcmp (got[2].data, "defg", 4) == 0,
-        "adopted parts follow one another");
-    ok (cb_zmsg_cost (message) >= 16 + 3 * sizeof (cb_part), "the whole block is charged");
+    const cb_part *got = cb_zmsg_parts (large, &n);
+    ok (n == 3 && got[0].size == 20000 && got[1].size == 0, "parts follow one another");
+    ok (got[2].size == 7 && memcmp (got[2].data, "abcdefg", 7) == 0, "with their bytes");
+    ok (got[2].data == got[0].data + 20000, "in the block they came in");
+    ok (cb_zmsg_cost (large) >= 20007 && cb_zmsg_cost (large) < 20007 + 256,
+        "which was cut to fit");
+
+    block = malloc (1024);
+    memcpy (block, "abc", 3);
+    const size_t few[] = {1, 2};
+    cb_owned (cb_zmsg) cb_zmsg *small = cb_zmsg_adopt (block, 1024, few, 2);
+    got = cb_zmsg_parts (small, &n);
+    ok (n == 2 && got[0].data[0] == 'a' && memcmp (got[1].data, "bc", 2) == 0, "a small block");
+    ok (cb_zmsg_cost (small) < 256, "costs little more than its bytes");
 
     const size_t none[] = {0};
     cb_owned (cb_zmsg) cb_zmsg *empty = cb_zmsg_adopt (NULL, 0, none, 1);

@@ -11,6 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* An adopted block with up to this many bytes is copied behind its table: one allocation that fits
+ * costs less than a second one with room to spare. */
+#define COPY_MAX 4096
+
 struct cb_zmsg {
     size_t refs;
     size_t n_parts;
@@ -56,20 +60,53 @@ cb_zmsg_new (const cb_part *parts, size_t n_parts)
     return self;
 }
 
-cb_zmsg *
-cb_zmsg_adopt (char *block, size_t room, const size_t *sizes, size_t n_parts)
+/* The bytes of the block in a message of their own; the block is gone when that worked. */
+static cb_zmsg *
+s_adopt_copy (char *block, size_t size, size_t n_parts)
+{
+    cb_zmsg *self = s_alloc (n_parts, size);
+    if (self == NULL)
+        return NULL;
+    if (size > 0)
+        memcpy (self->parts + n_parts, block, size);
+    free (block);
+    return self;
+}
+
+static cb_zmsg *
+s_adopt_block (char *block, size_t size, size_t room, size_t n_parts)
 {
     cb_zmsg *self = s_alloc (n_parts, 0);
     if (self == NULL)
         return NULL;
-    const char *at = block;
+    if (room - size > size / 8) {
+        char *fitting = realloc (block, size);
+        if (fitting != NULL) {
+            block = fitting;
+            room = size;
+        }
+    }
+    self->block = block;
+    self->cost += room;
+    return self;
+}
+
+cb_zmsg *
+cb_zmsg_adopt (char *block, size_t room, const size_t *sizes, size_t n_parts)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < n_parts; i++)
+        bytes += sizes[i];
+    assert (bytes <= room);
+    cb_zmsg *self = bytes <= COPY_MAX ? s_adopt_copy (block, bytes, n_parts)
+                                      : s_adopt_block (block, bytes, room, n_parts);
+    if (self == NULL)
+        return NULL;
+    const char *at = self->block != NULL ? self->block : (const char *)(self->parts + n_parts);
     for (size_t i = 0; i < n_parts; i++) {
         self->parts[i] = (cb_part){at, sizes[i]};
         at += sizes[i];
     }
-    assert (block == NULL ? at == NULL : (size_t)(at - block) <= room);
-    self->block = block;
-    self->cost += room;
     return self;
 }
 
