@@ -22,6 +22,7 @@
 
 struct cb_loop {
     sd_event *event;
+    char scratch[CB_LOOP_SCRATCH]; /* no connection owns memory for reading while it is idle */
 };
 
 struct cb_source {
@@ -92,6 +93,12 @@ cb_loop_now (cb_loop *self)
     uint64_t now = 0;
     int r = sd_event_now (self->event, CLOCK_MONOTONIC, &now);
     return r < 0 ? cb_now () : now;
+}
+
+char *
+cb_loop_scratch (cb_loop *self)
+{
+    return self->scratch;
 }
 
 static int

@@ -23,6 +23,10 @@ void cb_loop_exit (cb_loop *self, int code);
 /* Microseconds, constant during one turn of the loop. */
 cb_usec cb_loop_now (cb_loop *self);
 
+/* Bytes to read into, one area for all: good until the callback returns or the next call. */
+#define CB_LOOP_SCRATCH 65536
+char *cb_loop_scratch (cb_loop *self);
+
 typedef void cb_on_io (cb_source *source, int fd, uint32_t events, void *context);
 typedef void cb_on_time (cb_source *source, void *context);
 typedef void cb_on_signal (cb_source *source, int signal, void *context);
