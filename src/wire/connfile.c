@@ -9,8 +9,8 @@
 #include "base/name.h"
 #include "base/table.h"
 
-#include <openssl/crypto.h>
 #include <stdio.h>
+#include <string.h>
 
 /* A Unix socket's path without its end (unix(7)). */
 #define SOCKET_PATH_MAX 107
@@ -35,7 +35,7 @@ cb_connfile_init (cb_connfile *self)
 void
 cb_connfile_done (cb_connfile *self)
 {
-    OPENSSL_cleanse (self->key, sizeof self->key);
+    explicit_bzero (self->key, sizeof self->key);
     json_decref (self->more);
     cb_connfile_init (self);
 }

@@ -97,6 +97,13 @@ cb_ctl_event_find (const char *msg_type)
     return CB_TABLE_FIND (s_events, msg_type);
 }
 
+int
+cb_ctl_forwards (const cb_msgtype *type)
+{
+    return type != NULL && (type->role == CB_ROLE_OUTPUT || type->role == CB_ROLE_ECHO ||
+                            type->role == CB_ROLE_STATUS);
+}
+
 const cb_ctl_verb *
 cb_ctl_verbs (size_t *ret_count)
 {

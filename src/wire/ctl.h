@@ -7,6 +7,7 @@
 #define CB_WIRE_CTL_H
 
 #include "base/err.h"
+#include "wire/msgtype.h"
 
 #include <jansson.h>
 #include <stddef.h>
@@ -75,6 +76,11 @@ typedef struct cb_ctl_event {
 const cb_ctl_verb *cb_ctl_find (const char *msg_type);
 /* The row of an event's message type ("start", "lost", "limit", "artifact"), NULL for others. */
 const cb_ctl_event *cb_ctl_event_find (const char *msg_type);
+
+/* Whether a kernel's message of this type goes to the client of a run: output, execute_input and
+ * status. Everything else stays in the broker, above all types it only made up: a kernel that says
+ * "run_reply" or "artifact" must not speak in the broker's name. */
+int cb_ctl_forwards (const cb_msgtype *type);
 
 /* All rows, for tables and tests. */
 const cb_ctl_verb *cb_ctl_verbs (size_t *ret_count);

@@ -241,7 +241,7 @@ cb_jmsg_write (cb_signer *signer, const cb_jmsg_draft *draft, cb_err *err)
         {header, header_size},
         s_or_empty (draft->parent),
         s_or_empty (draft->metadata),
-        s_or_empty ((cb_part){content, content_size}),
+        content != NULL ? (cb_part){content, content_size} : s_or_empty (draft->content_text),
     };
     const cb_frames frames = {draft->leading, draft->n_leading, dicts, draft->buffers,
                               draft->n_buffers};

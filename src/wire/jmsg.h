@@ -59,7 +59,8 @@ typedef struct cb_jmsg_draft {
     const char *session;   /* NULL: "cellblock" */
     cb_part parent;        /* bytes of the parent's header; empty: {} */
     cb_part metadata;      /* JSON text; empty: {} */
-    const json_t *content; /* borrowed; NULL: {} */
+    const json_t *content; /* borrowed; NULL: content_text */
+    cb_part content_text;  /* JSON text; empty: {} */
     const cb_part *buffers;
     size_t n_buffers;
 } cb_jmsg_draft;

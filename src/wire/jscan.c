@@ -212,43 +212,54 @@ s_name (cb_scan *self, cb_part *ret_name)
     return 0;
 }
 
+enum { MORE_FOLLOWS, VALUE_ENDS };
+
+/* Behind a value, or inside what was just opened and is empty: closes what ends here, down to
+ * level base, and steps over the comma (and the name) before the next value. */
+static int
+s_after (cb_scan *self, int base)
+{
+    cb_part name;
+
+    for (;;) {
+        if (self->depth == base)
+            return VALUE_ENDS;
+        s_space (self);
+        if (s_peek (self) != (s_in_object (self) ? '}' : ']'))
+            break;
+        self->at++;
+        self->depth--;
+    }
+    if (s_peek (self) != ',')
+        return s_bad (self, "a comma is missing");
+    self->at++;
+    if (s_in_object (self))
+        CB_TRY (s_name (self, &name));
+    return MORE_FOLLOWS;
+}
+
 /* A value of any kind below the object: nothing in it is picked. */
 static int
 s_value (cb_scan *self)
 {
     const int base = self->depth;
+    int next = MORE_FOLLOWS;
     cb_part name;
 
-    for (;;) {
+    while (next == MORE_FOLLOWS) {
         s_space (self);
         int c = s_peek (self);
-        if (c == '{' || c == '[') {
-            CB_TRY (s_enter (self, c == '{'));
-            s_space (self);
-            if (s_peek (self) != c + 2) {
-                if (c == '{')
-                    CB_TRY (s_name (self, &name));
-                continue;
-            }
-        } else {
-            CB_TRY (s_scalar (self));
+        int opens = c == '{' || c == '[';
+        CB_TRY (opens ? s_enter (self, c == '{') : s_scalar (self));
+        s_space (self);
+        if (opens && s_peek (self) != c + 2) {
+            if (c == '{')
+                CB_TRY (s_name (self, &name));
+            continue;
         }
-        /* Behind a value or before the end of what was just opened. */
-        for (;;) {
-            if (self->depth == base)
-                return 0;
-            s_space (self);
-            if (s_peek (self) != (s_in_object (self) ? '}' : ']'))
-                break;
-            self->at++;
-            self->depth--;
-        }
-        if (s_peek (self) != ',')
-            return s_bad (self, "a comma is missing");
-        self->at++;
-        if (s_in_object (self))
-            CB_TRY (s_name (self, &name));
+        next = s_after (self, base);
     }
+    return next < 0 ? next : 0;
 }
 
 static int

@@ -7,8 +7,9 @@
 static int
 s_check (const char *type, const char *text, size_t n_buffers, cb_err *err)
 {
-    cb_owned (cb_json) json_t *content = json_loads (text, 0, NULL);
+    cb_owned (cb_json) json_t *content = NULL;
 
+    CB_TRY (cb_json_parse ("test", text, strlen (text), &content, err));
     return cb_ctl_check (cb_ctl_find (type), content, n_buffers, err);
 }
 
@@ -31,6 +32,15 @@ s_table (void)
     const cb_ctl_event *events = cb_ctl_events (&rows);
     ok (rows == 4 && cb_table_sorted (events, rows, sizeof events[0]), "events are sorted");
     ok (cb_ctl_find ("run_reply") == NULL && cb_ctl_find ("") == NULL, "others are unknown");
+    for (size_t i = 0; i < rows; i++)
+        ok (cb_msgtype_find (events[i].name) == NULL, "no kernel message is called %s",
+            events[i].name);
+    ok (cb_ctl_forwards (cb_msgtype_find ("stream")) &&
+            cb_ctl_forwards (cb_msgtype_find ("status")) &&
+            cb_ctl_forwards (cb_msgtype_find ("execute_input")),
+        "a kernel's output goes on");
+    ok (!cb_ctl_forwards (NULL) && !cb_ctl_forwards (cb_msgtype_find ("shutdown_reply")),
+        "a kernel does not speak in the broker's name");
     ok (cb_ctl_event_find ("lost") != NULL && cb_ctl_event_find ("stream") == NULL, "events");
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes the golden frames: messages as jupyter_client puts them on the wire, one file each.
+"""generate.py - writes the golden frames: messages as jupyter_client puts them on the wire.
 
 A file holds the frames of one ZeroMQ message, each as four bytes of length (big-endian) and its
 bytes. Ids and dates are fixed, so the files only change when jupyter_client does. All are signed
