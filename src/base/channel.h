@@ -1,5 +1,4 @@
-/* channel.h - the five channels of a kernel, in the order of their descriptors and ports everywhere.
- */
+/* channel.h - the five channels of a kernel, in the order of their descriptors and ports. */
 #ifndef CB_BASE_CHANNEL_H
 #define CB_BASE_CHANNEL_H
 
