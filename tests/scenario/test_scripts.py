@@ -1,0 +1,110 @@
+"""test_scripts.py - the scripts around the build: packages, and the counting of scripts/check."""
+import importlib.machinery
+import importlib.util
+import os
+import subprocess
+
+import pytest
+
+from conftest import SOURCE
+
+SUMMARY = """PASS: a 1
+============================================================================
+Testsuite summary for cellblock 0.1.0
+============================================================================
+# TOTAL: 10
+# PASS:  5
+# SKIP:  2
+# XFAIL: 0
+# FAIL:  2
+# XPASS: 0
+# ERROR: 1
+"""
+JUNIT = ('<testsuites><testsuite name="pytest" errors="1" failures="2" skipped="3" tests="10"/>'
+         "</testsuites>")
+
+
+@pytest.fixture
+def check(tmp_path, monkeypatch):
+    """scripts/check-all as a module that logs into a folder of the test."""
+    path = os.path.join(SOURCE, "scripts", "check-all")
+    loader = importlib.machinery.SourceFileLoader("check_all", path)
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("check_all", loader))
+    loader.exec_module(module)
+    monkeypatch.setattr(module, "LOGS", str(tmp_path))
+    monkeypatch.setattr(module, "BUILD", str(tmp_path))
+    return module
+
+
+def run_script(name, *arguments, **more):
+    return subprocess.run([os.path.join(SOURCE, "scripts", name), *arguments], text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, check=False, **more)
+
+
+def test_units_are_counted_one_by_one(check, tmp_path):
+    (tmp_path / "x.log").write_text("Testsuite summary\n# TOTAL: 1\n" + SUMMARY)
+    assert check.count_automake("x") == (5, 3, 2)
+
+
+def test_a_summary_that_is_missing_is_no_success(check, tmp_path):
+    (tmp_path / "x.log").write_text("make: *** No rule to make target 'check'.\n")
+    assert check.count_automake("x") is None
+    (tmp_path / "x").mkdir()
+    assert check.make_check("x") == (0, 1, 0)
+
+
+def test_scenarios_are_counted_one_by_one(check, tmp_path):
+    (tmp_path / "x.xml").write_text(JUNIT)
+    assert check.count_junit(str(tmp_path / "x.xml")) == (4, 3, 3)
+    assert check.count_junit(str(tmp_path / "none.xml")) is None
+
+
+def test_leaks_without_a_failed_test_are_a_failure(check, tmp_path, monkeypatch):
+    """pytest's exit status counts, not only its table."""
+    def fake_step(name, *_, **__):
+        (tmp_path / (name + ".xml")).write_text(JUNIT.replace('errors="1" failures="2"',
+                                                              'errors="0" failures="0"'))
+        return False
+    monkeypatch.setattr(check, "step", fake_step)
+    assert check.pytest("x", "build") == (7, 1, 3)
+
+
+def test_a_build_that_fails_ends_with_one_failure(check, monkeypatch, capsys):
+    monkeypatch.setitem(check.STAGES, "build", lambda: check.FAILED)
+    check.STAGES["build"].__doc__ = ""
+    assert check.main([]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "0 passed, 1 failed, 0 skipped"
+
+
+def test_no_test_at_all_is_no_success(check, monkeypatch):
+    monkeypatch.setitem(check.STAGES, "units", lambda: check.Count(0, 0, 3))
+    assert check.main(["units"]) == 1
+
+
+def test_a_stage_that_is_not_there_is_named(check, capsys):
+    assert check.main(["unit"]) == 2
+    assert "no stage 'unit'" in capsys.readouterr().err
+
+
+def test_packages_that_are_there_touch_nothing():
+    """No apt, no sudo, no network: it only asks dpkg."""
+    done = run_script("install-packages", "run", env={"PATH": "/usr/bin:/bin"})
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_a_purpose_that_is_not_there_is_named():
+    done = run_script("install-packages", "fun")
+    assert done.returncode == 2
+    assert "no purpose 'fun'" in done.stderr
+
+
+def test_missing_packages_are_named_to_those_who_cannot_install(ordinary_user, tmp_path):
+    """Without root and sudo: the list, the command to run, no question, exit 1."""
+    done = ordinary_user.run("sh", "-c", r"""
+        d=$(mktemp -d /tmp/cb-pkg-XXXXXX) && trap 'rm -r $d' EXIT
+        cp %s/scripts/install-packages $d && printf 'run no-such-package\n' > $d/packages
+        printf '#!/bin/sh\nexit 1\n' > $d/sudo && chmod +x $d/sudo
+        PATH=$d:$PATH $d/install-packages run""" % SOURCE)
+    assert done.returncode == 1
+    assert "no-such-package" in done.stderr
+    assert "as root, run:" in done.stderr
