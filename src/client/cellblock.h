@@ -152,8 +152,9 @@ CELLBLOCK_API cellblock_event *cellblock_call (cellblock_client *client, const c
  * CELLBLOCK_E_INTERRUPTED, then call this. */
 CELLBLOCK_API int64_t cellblock_interrupt (cellblock_client *client, const char *session);
 
-/* Told every event of a run but its reply, borrowed for the call; returns 0 to go on, another value
- * to interrupt the run (its reply is waited for all the same). */
+/* Told every event of a run but its reply, borrowed for the call, and NULL when a signal handler
+ * ran while waiting; returns 0 to go on, another value to interrupt the run (its reply is waited
+ * for all the same). */
 typedef int cellblock_on_event (const cellblock_event *event, void *context);
 
 typedef struct cellblock_run_options {
@@ -169,7 +170,8 @@ typedef struct cellblock_run_options {
 
 /* Runs code and waits for its end. options may be NULL. Returns the reply (its content is the
  * object of `cellblock run -o json` without "outputs"), owned by the caller; NULL with the client's
- * error. A signal does not end the wait: interrupt from on_event or with cellblock_request. */
+ * error. With on_event a signal does not end the wait, without it is CELLBLOCK_E_INTERRUPTED (then
+ * the run goes on; close the client or keep it running, its events come from cellblock_next). */
 CELLBLOCK_API cellblock_event *cellblock_run (cellblock_client *client, const char *code,
                                               const cellblock_run_options *options);
 

@@ -1,0 +1,58 @@
+/* client-int.h - what the files of libcellblock share; not installed. */
+#ifndef CB_CLIENT_CLIENT_INT_H
+#define CB_CLIENT_CLIENT_INT_H
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/jsonx.h"
+#include "client/cellblock.h"
+#include "client/link.h"
+#include "wire/connfile.h"
+#include "wire/jmsg.h"
+
+#include <sys/queue.h>
+
+/* Events of other requests that cellblock_call and cellblock_run keep for cellblock_next. */
+#define CB_KEPT_EVENTS 65536
+#define CB_KEPT_BYTES  67108864
+
+struct cellblock_event {
+    TAILQ_ENTRY (cellblock_event) link;
+    cb_jmsg *message; /* owned */
+    enum cellblock_kind kind;
+    int64_t request;
+    int code;       /* of a reply */
+    char *content;  /* owned, with an end byte; so is metadata */
+    char *metadata; /* inside the same block as content */
+};
+
+typedef TAILQ_HEAD (cb_event_list, cellblock_event) cb_event_list;
+
+struct cellblock_client {
+    cb_err err;    /* the last error */
+    cb_link *link; /* owned; NULL: did not open */
+    cb_signer *signer;
+    cb_connfile file; /* broker.json */
+    char session[33]; /* of our headers; message ids are SESSION_NUMBER */
+    int64_t last_request;
+    cb_event_list kept;
+    size_t n_kept;
+    size_t kept_bytes;
+};
+
+/* client-event.c */
+
+/* What the message is for this client. Takes a reference of raw. Owned; NULL with err. */
+cellblock_event *cb_event_new (cellblock_client *client, cb_zmsg *raw, cb_err *err);
+
+/* client.c */
+
+/* The next event from the daemon, not from the kept ones; like cellblock_next, but deadline in
+ * microseconds of the monotonic clock and errors only in the client's err. */
+cellblock_event *cb_client_receive (cellblock_client *client, cb_usec deadline);
+/* timeout_ms of the interface as a deadline. */
+cb_usec cb_client_deadline (int timeout_ms);
+/* Keeps an event (taken) for cellblock_next. */
+int cb_client_keep (cellblock_client *client, cellblock_event *event);
+
+#endif
