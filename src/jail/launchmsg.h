@@ -160,7 +160,8 @@ enum {
 #define CB_STAGE_KERNELSPEC CB_STAGE_DIR "/kernelspec" /* inside: CB_CELL_KERNELSPEC */
 #define CB_STAGE_INPUT      CB_STAGE_DIR "/input"      /* one entry an input; always there */
 
-/* The same inside. */
+/* The same inside. cellblock-init runs: CB_PYTHON -IB CB_CELL_LAUNCHER PROFILE none|loopback, with
+ * descriptors 0 to 8 and nothing of the environment but its own list. */
 #define CB_CELL_INIT       "/cb/init"
 #define CB_CELL_KERNELSPEC "/cb/python"
 #define CB_CELL_LAUNCHER   CB_CELL_KERNELSPEC "/launcher.py"

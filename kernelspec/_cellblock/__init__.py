@@ -1,0 +1,1 @@
+"""__init__.py - what cellblock adds to ipykernel inside a jail: channels, streams, hints."""

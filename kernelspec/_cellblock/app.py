@@ -1,0 +1,121 @@
+"""app.py - ipykernel on sockets that were handed in, without TCP, files or a debugger."""
+
+import faulthandler
+import os
+import sys
+
+# ipykernel imports the debugger whether it is wanted or not (90 ms), and the
+# debugger needs TCP. It can be imported again once ipykernel has been.
+_DEBUGGER = "debugpy" not in sys.modules
+if _DEBUGGER:
+    sys.modules["debugpy"] = None
+
+import zmq  # noqa: E402
+from ipykernel.control import ControlThread  # noqa: E402
+from ipykernel.heartbeat import Heartbeat  # noqa: E402
+from ipykernel.kernelapp import IPKernelApp  # noqa: E402
+from traitlets.config import Config  # noqa: E402
+
+from . import hints, packing  # noqa: E402
+from .connection import read_connection  # noqa: E402
+from .streams import CellIOPub  # noqa: E402
+
+if _DEBUGGER:
+    del sys.modules["debugpy"]
+
+
+def bind_to(sock, fd):
+    """Let libzmq accept on the listening socket fd; the name is never used.
+
+    No high-water mark: libzmq would drop messages at it without a word. What
+    waits is bounded by the jail's memory and by the broker's reading.
+    """
+    sock.setsockopt(zmq.SNDHWM, 0)
+    sock.setsockopt(zmq.USE_FD, fd)
+    sock.bind(f"ipc://cellblock-{fd}")
+
+
+class CellHeartbeat(Heartbeat):
+    """The echo thread on a handed-in socket; its port is the descriptor."""
+
+    def _bind_socket(self):
+        bind_to(self.socket, self.port)
+
+
+class CellApp(IPKernelApp):
+    """IPKernelApp whose ports are descriptors of listening Unix sockets."""
+
+    def use(self, connection):
+        """Take key and sockets; before initialize()."""
+        self.transport = "ipc"
+        self.ip = "cellblock"
+        for channel, fd in connection.fds.items():
+            setattr(self, channel + "_port", fd)
+        self.session.key = connection.key
+        self.session.signature_scheme = connection.signature_scheme
+        self.session.pack = packing.pack
+        if connection.session:
+            self.session.session = connection.session
+
+    def init_connection_file(self):
+        """There is none."""
+
+    write_connection_file = cleanup_connection_file = init_connection_file
+
+    def log_connection_info(self):
+        """Tell nobody how to connect; only the kernel's own record."""
+        channels = ("shell", "iopub", "stdin", "hb", "control")
+        self._ports = {name: getattr(self, name + "_port") for name in channels}
+
+    def _bind_socket(self, s, port):
+        bind_to(s, port)
+        return port
+
+    def init_control(self, context):
+        """The control channel; the debugger's sockets stay unconnected."""
+        self.control_socket = context.socket(zmq.ROUTER)
+        self.control_socket.linger = 1000
+        self.control_socket.router_handover = 1
+        self._bind_socket(self.control_socket, self.control_port)
+        self.debugpy_socket = context.socket(zmq.PAIR)
+        self.debug_shell_socket = context.socket(zmq.PAIR)
+        self.control_thread = ControlThread(daemon=True)
+
+    def init_iopub(self, context):
+        """The iopub channel with the mended sending thread."""
+        self.iopub_socket = context.socket(zmq.PUB)
+        self.iopub_socket.linger = 1000
+        self._bind_socket(self.iopub_socket, self.iopub_port)
+        self.configure_tornado_logger()
+        self.iopub_thread = CellIOPub(self.iopub_socket, pipe=True)
+        self.iopub_thread.start()
+        self.iopub_socket = self.iopub_thread.background_socket
+
+    def init_heartbeat(self):
+        """The heartbeat, in a context of its own as in ipykernel."""
+        self.heartbeat = CellHeartbeat(zmq.Context(), (self.transport, self.ip, self.hb_port))
+        self.heartbeat.start()
+
+    def patch_io(self):
+        """Let a crash write its traceback where the warden reads."""
+        super().patch_io()
+        copy = getattr(sys.stderr, "_original_stdstream_copy", None)
+        if copy is not None:
+            faulthandler.enable(file=copy)
+
+
+def start(profile, network):
+    """Read the connection, build the kernel, serve until it is shut down."""
+    connection = read_connection()
+    # A process group of its own: an interrupt reaches subprocesses as well.
+    if os.getpgrp() != os.getpid():
+        os.setsid()
+    config = Config()
+    # Programs look for the section IPKernelApp to know that they are in a kernel.
+    config.IPKernelApp.outstream_class = "_cellblock.streams.CellStream"
+    config.HistoryManager.hist_file = ":memory:"
+    app = CellApp.instance(config=config)
+    app.use(connection)
+    app.initialize([])
+    hints.install(app.shell, hints.Jail(profile, network))
+    app.start()

@@ -1,0 +1,139 @@
+"""hints.py - one line below a traceback, where the jail is the reason of an error."""
+
+import errno
+import os
+import re
+import socket
+import typing
+
+# Where a cell's own files and the machine's programs lie.
+INSIDE = ("/work", "/tmp", "/output", "/input", "/usr", "/dev", "/proc", "/cb")
+# Exceptions within exceptions that are looked at: URLError, requests, zmq.
+DEPTH = 8
+
+
+class Jail(typing.NamedTuple):
+    """What the sentences name."""
+
+    profile: str
+    network: str  # "none" or "loopback"
+
+
+def _chain(error):
+    """The exception and those it came from or carries, each once."""
+    found, queue = [], [error]
+    while queue and len(found) < DEPTH:
+        at = queue.pop(0)
+        if not isinstance(at, BaseException) or any(at is one for one in found):
+            continue
+        found.append(at)
+        queue += [at.__cause__, at.__context__, getattr(at, "reason", None)]
+        queue += list(at.args)
+    return found
+
+
+def _last_file(error):
+    """The source file of the frame that raised."""
+    trace, name = error.__traceback__, ""
+    while trace is not None:
+        name, trace = trace.tb_frame.f_code.co_filename, trace.tb_next
+    return name
+
+
+def _missing_path(error):
+    name = error.filename
+    if isinstance(name, bytes):
+        name = os.fsdecode(name)
+    if isinstance(name, str):
+        return name
+    match = re.search(r"(/[^\s'\":]+)", str(error))
+    return match.group(1) if match else None
+
+
+def _is_inside(path):
+    return any(path == top or path.startswith(top + "/") for top in INSIDE)
+
+
+def _missing_file(error, _jail):
+    if not isinstance(error, FileNotFoundError):
+        return None
+    path = _missing_path(error)
+    if not path:
+        return None
+    if path.startswith(("/", "~")) and not _is_inside(path):
+        name = os.path.basename(path.rstrip("/")) or "NAME"
+        return (
+            "this path is not in the jail: give it with --input "
+            f"{path}, it appears as /input/{name}"
+        )
+    if path.startswith("/input/"):
+        return "only what was given with --input PATH is below /input"
+    if not path.startswith("/") and not os.path.dirname(path):
+        return (
+            "the jail's working folder is /work, not yours: give a file with "
+            f"--input PATH, it appears as /input/{os.path.basename(path)}"
+        )
+    return None
+
+
+def _no_network(error, jail):
+    refused = isinstance(error, PermissionError) and _last_file(error) == socket.__file__
+    unreachable = isinstance(error, OSError) and error.errno in (
+        errno.ENETUNREACH,
+        errno.EHOSTUNREACH,
+    )
+    if refused or unreachable or isinstance(error, (socket.gaierror, socket.herror)):
+        network = "no network" if jail.network == "none" else "only a loopback network"
+        return f"this jail has {network} (profile {jail.profile})"
+    return None
+
+
+def _full(error, jail):
+    if not isinstance(error, OSError):
+        return None
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"the disk limit of this jail is reached (profile {jail.profile})"
+    if error.errno == errno.EROFS:
+        return "only /work, /tmp and /output can be written in the jail"
+    if error.errno == errno.EMFILE:
+        return f"the limit of open files of this jail is reached (profile {jail.profile})"
+    if isinstance(error, BlockingIOError) and _last_file(error).endswith("subprocess.py"):
+        return f"the process limit of this jail is reached (profile {jail.profile})"
+    return None
+
+
+def _no_thread(error, jail):
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return f"the process limit of this jail is reached (profile {jail.profile})"
+    return None
+
+
+RULES = (_missing_file, _no_network, _full, _no_thread)
+
+
+def hint(error, jail):
+    """The line for an exception, or None when the jail has no part in it."""
+    for one in _chain(error):
+        for rule in RULES:
+            line = rule(one, jail)
+            if line:
+                return line
+    return None
+
+
+def install(shell, jail):
+    """Let the shell end its tracebacks with the hint.
+
+    The instance is changed, not the class: programs recognise the shell by
+    its class's name.
+    """
+    show = shell._showtraceback
+
+    def show_with_hint(etype, evalue, stb):
+        try:
+            line = hint(evalue, jail)
+        except Exception:  # never hide the error behind one of ours
+            line = None
+        show(etype, evalue, list(stb) + [f"cellblock: {line}"] if line else stb)
+
+    shell._showtraceback = show_with_hint

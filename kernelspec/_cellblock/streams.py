@@ -1,0 +1,121 @@
+"""streams.py - standard output and error of the cell, mended.
+
+ipykernel 6.17 stops reading descriptor 1 for ever at the first byte that is
+not UTF-8, sends what a cell prints between two flushes as one message of any
+size, loses what a subprocess wrote just before the cell ended, and needs a
+TCP port for output of forked processes.
+"""
+
+import codecs
+import fcntl
+import os
+import select
+import struct
+import sys
+import termios
+import threading
+
+import zmq
+from ipykernel.iostream import IOPubThread, OutStream
+from zmq.eventloop.zmqstream import ZMQStream
+
+# Characters of one stream message: at most 768 KiB of JSON when each must be
+# escaped, below every front end's limit (1 MiB) and the broker's.
+CHUNK = 128 * 1024
+# Characters waiting for the sending thread before a writer has to wait for it.
+HIGH_WATER = 8 * CHUNK
+READ_BYTES = 64 * 1024
+# Reads of one drain: a background process that never stops must not hold up
+# the end of a cell.
+DRAIN_READS = 64
+
+
+class CellIOPub(IOPubThread):
+    """The sending thread; forked processes reach it by a Unix socket.
+
+    The socket's name is abstract: it lives in the jail's own network
+    namespace and is no file.
+    """
+
+    def _setup_pipe_in(self):
+        self._pipe_uuid = os.urandom(16)
+        self._pipe_name = "ipc://@cellblock-" + self._pipe_uuid.hex()
+        pipe_in = self.socket.context.socket(zmq.PULL)
+        pipe_in.linger = 0
+        pipe_in.bind(self._pipe_name)
+        self._pipe_in = ZMQStream(pipe_in, self.io_loop)
+        self._pipe_in.on_recv(self._handle_pipe_msg)
+
+    def _setup_pipe_out(self):
+        context = zmq.Context()
+        pipe_out = context.socket(zmq.PUSH)
+        pipe_out.linger = 3000
+        pipe_out.connect(self._pipe_name)
+        return context, pipe_out
+
+
+class CellStream(OutStream):
+    """A standard stream as messages of bounded size, whatever is written."""
+
+    def __init__(self, *args, **kwargs):
+        # The base starts the watching thread, which needs these.
+        self._drain_lock = threading.Lock()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._waiting = 0
+        super().__init__(*args, **kwargs)
+
+    def _watch_pipe_fd(self):
+        """Turn what is written to the descriptor itself into messages.
+
+        Nothing goes on to the original descriptor: the warden keeps that for
+        what the process says when it dies.
+        """
+        poll = select.poll()
+        poll.register(self._fid, select.POLLIN)
+        try:
+            while self._should_watch:
+                poll.poll()
+                self._drain()
+        except (OSError, ValueError):
+            self._exc = sys.exc_info()
+
+    def _drain(self):
+        """Take what is in the pipe now."""
+        with self._drain_lock:
+            for _ in range(DRAIN_READS):
+                pending = fcntl.ioctl(self._fid, termios.FIONREAD, bytes(4))
+                if struct.unpack("i", pending)[0] == 0:
+                    return
+                self.write(self._decoder.decode(os.read(self._fid, READ_BYTES)))
+
+    def write(self, string):
+        """Add text; waits for the sending thread when much is unsent."""
+        written = super().write(string)
+        self._waiting += len(string)
+        if self._waiting > HIGH_WATER:
+            self._waiting = 0
+            super().flush()
+        return written
+
+    def flush(self):
+        """Send everything, output of subprocesses that have ended included."""
+        if self._is_master_process() and hasattr(self, "_fid"):
+            self._drain()
+        super().flush()
+
+    def _flush(self):
+        """Send the buffer in chunks. Runs in the sending thread."""
+        self._flush_pending = False
+        self._subprocess_flush_pending = False
+        self._waiting = 0
+        data = self._flush_buffer()
+        # As in the base: the thread, not the session, knows about forks.
+        self.session.pid = os.getpid()
+        for start in range(0, len(data), CHUNK):
+            self.session.send(
+                self.pub_thread,
+                "stream",
+                content={"name": self.name, "text": data[start:start + CHUNK]},
+                parent=self.parent_header,
+                ident=self.topic,
+            )

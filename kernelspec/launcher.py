@@ -1,0 +1,36 @@
+"""launcher.py - the first Python of a jail: cellblock-init runs `python3 -IB launcher.py PROFILE NETWORK`.
+
+NETWORK is "none" or "loopback". Descriptors 3 to 7 are the kernel's listening
+sockets, 8 is a memory file with the connection's data; nothing else is open
+but 0, 1 and 2.
+"""
+
+import os
+import sys
+
+
+def main():
+    """Start the kernel; one sentence on standard error says why it cannot."""
+    profile, network = (sys.argv[1:] + ["default", "none"])[:2]
+    # Isolated mode leaves the script's folder out of sys.path; the cell should
+    # not see it there either, so it is in only while we import.
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path.insert(0, here)
+    try:
+        from _cellblock.app import start
+    except ModuleNotFoundError as error:
+        print(
+            f"the Python module {error.name} is missing; "
+            "install it with: apt-get install python3-ipykernel",
+            file=sys.stderr,
+        )
+        return 1
+    finally:
+        sys.path.remove(here)
+    sys.argv[1:] = []
+    start(profile, network)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,479 @@
+/* mkfilter.c - makes the jail's seccomp filters when the program is built (not installed).
+ *
+ * libseccomp turns the tables below into BPF; this program prints that as C arrays, which seccomp.c
+ * compiles in. The tables allow what ipykernel, numpy, pandas, matplotlib, scipy, sqlite,
+ * multiprocessing and subprocess use; everything else is EPERM, calls for which libraries know
+ * another way are ENOSYS, calls newer than the tables as well, another ABI (i386, x32) is death.
+ * A name that this machine's architecture does not know is passed over. */
+#include "base/table.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+/* The newest call that the tables know (set_mempolicy_home_node, Linux 5.17; numbers are the same
+ * on every architecture since 424). What comes later is answered as an older kernel would. */
+#define NEWEST_CALL 450
+#define X32_BIT     0x40000000U
+#define NEW_SPACES                                                                                \
+    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | \
+     CLONE_NEWNET)
+#define FILTER_MAX 4096 /* instructions, the kernel's bound (BPF_MAXINSNS) */
+
+static const char *const s_allowed[] = {
+    /* files */
+    "read",
+    "write",
+    "readv",
+    "writev",
+    "pread64",
+    "pwrite64",
+    "preadv",
+    "pwritev",
+    "preadv2",
+    "pwritev2",
+    "open",
+    "openat",
+    "openat2",
+    "creat",
+    "close",
+    "close_range",
+    "lseek",
+    "dup",
+    "dup2",
+    "dup3",
+    "fcntl",
+    "flock",
+    "fsync",
+    "fdatasync",
+    "sync_file_range",
+    "truncate",
+    "ftruncate",
+    "fallocate",
+    "fadvise64",
+    "readahead",
+    "stat",
+    "fstat",
+    "lstat",
+    "newfstatat",
+    "statx",
+    "statfs",
+    "fstatfs",
+    "access",
+    "faccessat",
+    "faccessat2",
+    "readlink",
+    "readlinkat",
+    "getdents",
+    "getdents64",
+    "getcwd",
+    "chdir",
+    "fchdir",
+    "rename",
+    "renameat",
+    "renameat2",
+    "mkdir",
+    "mkdirat",
+    "rmdir",
+    "unlink",
+    "unlinkat",
+    "link",
+    "linkat",
+    "symlink",
+    "symlinkat",
+    "chmod",
+    "fchmod",
+    "fchmodat",
+    "chown",
+    "fchown",
+    "lchown",
+    "fchownat",
+    "umask",
+    "utime",
+    "utimes",
+    "utimensat",
+    "futimesat",
+    "sendfile",
+    "copy_file_range",
+    "getxattr",
+    "lgetxattr",
+    "fgetxattr",
+    "listxattr",
+    "llistxattr",
+    "flistxattr",
+    "inotify_init",
+    "inotify_init1",
+    "inotify_add_watch",
+    "inotify_rm_watch",
+    /* memory */
+    "mmap",
+    "mprotect",
+    "munmap",
+    "mremap",
+    "madvise",
+    "brk",
+    "msync",
+    "mincore",
+    "mlock",
+    "mlock2",
+    "munlock",
+    "mlockall",
+    "munlockall",
+    "membarrier",
+    /* processes */
+    "fork",
+    "vfork",
+    "execve",
+    "exit",
+    "exit_group",
+    "wait4",
+    "waitid",
+    "kill",
+    "tkill",
+    "tgkill",
+    "getpid",
+    "getppid",
+    "gettid",
+    "getpgid",
+    "setpgid",
+    "getpgrp",
+    "getsid",
+    "setsid",
+    "getuid",
+    "geteuid",
+    "getgid",
+    "getegid",
+    "getresuid",
+    "getresgid",
+    "getgroups",
+    "capget",
+    "pidfd_open",
+    "pidfd_send_signal",
+    "sched_yield",
+    "sched_getaffinity",
+    "sched_setaffinity",
+    "sched_getparam",
+    "sched_getscheduler",
+    "sched_setscheduler",
+    "sched_get_priority_max",
+    "sched_get_priority_min",
+    "sched_rr_get_interval",
+    "getpriority",
+    "setpriority",
+    "getrlimit",
+    "setrlimit",
+    "prlimit64",
+    "getrusage",
+    "times",
+    "sysinfo",
+    "uname",
+    "getcpu",
+    "arch_prctl",
+    "set_tid_address",
+    "set_robust_list",
+    "get_robust_list",
+    "rseq",
+    "restart_syscall",
+    /* signals */
+    "rt_sigaction",
+    "rt_sigprocmask",
+    "rt_sigreturn",
+    "rt_sigpending",
+    "rt_sigtimedwait",
+    "rt_sigsuspend",
+    "rt_sigqueueinfo",
+    "rt_tgsigqueueinfo",
+    "sigaltstack",
+    "signalfd",
+    "signalfd4",
+    "pause",
+    "alarm",
+    /* time */
+    "clock_gettime",
+    "clock_getres",
+    "clock_nanosleep",
+    "nanosleep",
+    "gettimeofday",
+    "time",
+    "getitimer",
+    "setitimer",
+    "timer_create",
+    "timer_settime",
+    "timer_gettime",
+    "timer_getoverrun",
+    "timer_delete",
+    "timerfd_create",
+    "timerfd_settime",
+    "timerfd_gettime",
+    /* waiting */
+    "futex",
+    "epoll_create",
+    "epoll_create1",
+    "epoll_ctl",
+    "epoll_wait",
+    "epoll_pwait",
+    "epoll_pwait2",
+    "poll",
+    "ppoll",
+    "select",
+    "pselect6",
+    "eventfd",
+    "eventfd2",
+    "pipe",
+    "pipe2",
+    /* sockets: which families, see s_add_sockets */
+    "bind",
+    "listen",
+    "accept",
+    "accept4",
+    "connect",
+    "getsockname",
+    "getpeername",
+    "getsockopt",
+    "sendto",
+    "recvfrom",
+    "sendmsg",
+    "recvmsg",
+    "sendmmsg",
+    "recvmmsg",
+    "shutdown",
+    /* semaphores of multiprocessing's older relatives; no shared memory, no message queues */
+    "semget",
+    "semop",
+    "semctl",
+    "semtimedop",
+    "getrandom",
+};
+
+/* Libraries try these first and know what to do without. clone3 hides its flags from a filter,
+ * io_uring does calls unseen, splice and its kin write to the page cache, a memfd is no file of the
+ * quota tmpfs. */
+static const char *const s_missing[] = {
+    "clone3",
+    "execveat",
+    "open_tree",
+    "move_mount",
+    "fsopen",
+    "fsconfig",
+    "fsmount",
+    "fspick",
+    "mount_setattr",
+    "io_uring_setup",
+    "io_uring_enter",
+    "io_uring_register",
+    "splice",
+    "tee",
+    "vmsplice",
+    "memfd_create",
+    "memfd_secret",
+    "landlock_create_ruleset",
+    "landlock_add_rule",
+    "landlock_restrict_self",
+    "process_mrelease",
+    "futex_waitv",
+};
+
+/* Terminals (a pty for "!command"), sockets and pipes; not TIOCSTI, TIOCLINUX, TIOCSETD. */
+static const uint32_t s_ioctls[] = {
+    TCGETS,     TCSETS,      TCSETSW,   TCSETSF,  TCGETA,     TCSETA,     TCSETAW,   TCSETAF,
+    TCSBRK,     TCSBRKP,     TCXONC,    TCFLSH,   TIOCGWINSZ, TIOCSWINSZ, TIOCGPGRP, TIOCSPGRP,
+    TIOCGSID,   TIOCSCTTY,   TIOCNOTTY, TIOCEXCL, TIOCNXCL,   TIOCOUTQ,   TIOCGPTN,  TIOCSPTLCK,
+    TIOCGPTLCK, TIOCGPTPEER, FIONREAD,  FIONBIO,  FIOCLEX,    FIONCLEX,   FIOASYNC,
+};
+
+/* prctl's options that only read or only restrict. */
+static const int s_prctls[] = {
+    PR_SET_PDEATHSIG,    PR_GET_PDEATHSIG,    PR_GET_DUMPABLE,        PR_SET_DUMPABLE,
+    PR_SET_NAME,         PR_GET_NAME,         PR_GET_SECCOMP,         PR_CAPBSET_READ,
+    PR_SET_TIMERSLACK,   PR_GET_TIMERSLACK,   PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER,
+    PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_GET_TID_ADDRESS,     PR_SET_THP_DISABLE,
+    PR_GET_THP_DISABLE,  PR_SET_VMA,
+};
+
+#define DIE(...) return fprintf (stderr, "mkfilter: " __VA_ARGS__), -1
+
+/* One rule with up to three comparisons; a call unknown here is passed over. */
+static int
+s_add (scmp_filter_ctx filter, uint32_t action, const char *name, unsigned count,
+       const struct scmp_arg_cmp *when)
+{
+    int number = seccomp_syscall_resolve_name (name);
+
+    if (number == __NR_SCMP_ERROR)
+        DIE ("no call is called %s\n", name);
+    if (number < 0)
+        return 0;
+    if (number > NEWEST_CALL)
+        DIE ("%s is newer than NEWEST_CALL\n", name);
+    int result = seccomp_rule_add_array (filter, action, number, count, when);
+    if (result < 0)
+        DIE ("a rule for %s: error %d\n", name, -result);
+    return 0;
+}
+
+static int
+s_add_names (scmp_filter_ctx filter, uint32_t action, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (s_add (filter, action, names[i], 0, NULL) < 0)
+            return -1;
+    return 0;
+}
+
+/* Allows a call when 32 bits of one argument are one of the values. */
+static int
+s_add_values (scmp_filter_ctx filter, const char *name, unsigned argument, uint32_t value)
+{
+    struct scmp_arg_cmp when = SCMP_CMP (argument, SCMP_CMP_MASKED_EQ, UINT32_MAX, value);
+
+    return s_add (filter, SCMP_ACT_ALLOW, name, 1, &when);
+}
+
+/* socket(family, type, protocol) for the two stream-like types of the Internet families. */
+static int
+s_add_internet (scmp_filter_ctx filter, uint32_t family)
+{
+    static const uint32_t types[] = {SOCK_STREAM, SOCK_DGRAM};
+    static const uint32_t protocols[] = {0, 6, 17}; /* any, TCP, UDP: not SCTP, not MPTCP */
+
+    for (size_t i = 0; i < CB_COUNT (types); i++) {
+        for (size_t k = 0; k < CB_COUNT (protocols); k++) {
+            struct scmp_arg_cmp when[] = {
+                SCMP_CMP (0, SCMP_CMP_MASKED_EQ, UINT32_MAX, family),
+                SCMP_CMP (1, SCMP_CMP_MASKED_EQ, 0xff, types[i]),
+                SCMP_CMP (2, SCMP_CMP_MASKED_EQ, UINT32_MAX, protocols[k]),
+            };
+            if (s_add (filter, SCMP_ACT_ALLOW, "socket", CB_COUNT (when), when) < 0)
+                return -1;
+        }
+    }
+    return 0;
+}
+
+static int
+s_add_sockets (scmp_filter_ctx filter, int loopback)
+{
+    /* libzmq aborts when it may not list interfaces, but goes on when there is no such family. */
+    struct scmp_arg_cmp netlink = SCMP_CMP (0, SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_NETLINK);
+
+    if (s_add (filter, SCMP_ACT_ERRNO (EOPNOTSUPP), "socket", 1, &netlink) < 0 ||
+        s_add_values (filter, "socket", 0, AF_UNIX) < 0 ||
+        s_add_values (filter, "socketpair", 0, AF_UNIX) < 0)
+        return -1;
+    if (loopback && (s_add_internet (filter, AF_INET) < 0 || s_add_internet (filter, AF_INET6) < 0))
+        return -1;
+    /* Every option but those that attach programs: SO_ATTACH_FILTER (26), SO_ATTACH_BPF and the
+     * two REUSEPORT ones (50 to 52). */
+    struct scmp_arg_cmp below = SCMP_CMP (2, SCMP_CMP_LT, 26);
+    struct scmp_arg_cmp above = SCMP_CMP (2, SCMP_CMP_GT, 52);
+    if (s_add (filter, SCMP_ACT_ALLOW, "setsockopt", 1, &below) < 0 ||
+        s_add (filter, SCMP_ACT_ALLOW, "setsockopt", 1, &above) < 0)
+        return -1;
+    for (uint32_t option = 27; option < 50; option++)
+        if (s_add_values (filter, "setsockopt", 2, option) < 0)
+            return -1;
+    return 0;
+}
+
+static int
+s_add_checked (scmp_filter_ctx filter)
+{
+    static const uint32_t kinds[] = {0, S_IFREG, S_IFIFO};
+    struct scmp_arg_cmp no_new_spaces = SCMP_CMP (0, SCMP_CMP_MASKED_EQ, NEW_SPACES, 0);
+
+    if (s_add (filter, SCMP_ACT_ALLOW, "clone", 1, &no_new_spaces) < 0 ||
+        s_add_values (filter, "personality", 0, 0) < 0 ||
+        s_add_values (filter, "personality", 0, UINT32_MAX) < 0)
+        return -1;
+    for (size_t i = 0; i < CB_COUNT (s_ioctls); i++)
+        if (s_add_values (filter, "ioctl", 1, s_ioctls[i]) < 0)
+            return -1;
+    for (size_t i = 0; i < CB_COUNT (s_prctls); i++)
+        if (s_add_values (filter, "prctl", 0, (uint32_t)s_prctls[i]) < 0)
+            return -1;
+    for (size_t i = 0; i < CB_COUNT (kinds); i++) {
+        struct scmp_arg_cmp mknod = SCMP_CMP (1, SCMP_CMP_MASKED_EQ, S_IFMT, kinds[i]);
+        struct scmp_arg_cmp mknodat = SCMP_CMP (2, SCMP_CMP_MASKED_EQ, S_IFMT, kinds[i]);
+        if (s_add (filter, SCMP_ACT_ALLOW, "mknod", 1, &mknod) < 0 ||
+            s_add (filter, SCMP_ACT_ALLOW, "mknodat", 1, &mknodat) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int
+s_fill (scmp_filter_ctx filter, int loopback)
+{
+    if (seccomp_attr_set (filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) < 0 ||
+        seccomp_attr_set (filter, SCMP_FLTATR_CTL_OPTIMIZE, 2) < 0)
+        DIE ("libseccomp 2.5 is needed\n");
+    if (s_add_names (filter, SCMP_ACT_ALLOW, s_allowed, CB_COUNT (s_allowed)) < 0 ||
+        s_add_names (filter, SCMP_ACT_ERRNO (ENOSYS), s_missing, CB_COUNT (s_missing)) < 0 ||
+        s_add_checked (filter) < 0)
+        return -1;
+    return s_add_sockets (filter, loopback);
+}
+
+/* The filter as libseccomp makes it; the number of its instructions or -1. */
+static ssize_t
+s_compile (int loopback, struct sock_filter *into)
+{
+    scmp_filter_ctx filter = seccomp_init (SCMP_ACT_ERRNO (EPERM));
+    FILE *file = tmpfile ();
+    ssize_t size = -1;
+
+    if (filter != NULL && file != NULL && s_fill (filter, loopback) == 0 &&
+        seccomp_export_bpf (filter, fileno (file)) == 0)
+        size = pread (fileno (file), into, FILTER_MAX * sizeof *into, 0);
+    if (file != NULL)
+        (void)fclose (file);
+    seccomp_release (filter);
+    return size < 0 ? -1 : size / (ssize_t)sizeof *into;
+}
+
+static int
+s_print (const char *name, int loopback)
+{
+    static struct sock_filter code[FILTER_MAX];
+    /* Calls newer than ours: ENOSYS. Other ABIs and x32 go on to libseccomp's own check. */
+    const struct sock_filter before[] = {
+        BPF_STMT (BPF_LD | BPF_W | BPF_ABS, offsetof (struct seccomp_data, arch)),
+        BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, seccomp_arch_native (), 0, 4),
+        BPF_STMT (BPF_LD | BPF_W | BPF_ABS, offsetof (struct seccomp_data, nr)),
+        BPF_JUMP (BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 2, 0),
+        BPF_JUMP (BPF_JMP | BPF_JGT | BPF_K, NEWEST_CALL, 0, 1),
+        BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+    };
+    ssize_t count = s_compile (loopback, code);
+
+    if (count <= 0 || (size_t)count + CB_COUNT (before) > FILTER_MAX)
+        DIE ("no filter\n");
+    printf ("static struct sock_filter %s[] = {\n", name);
+    for (size_t i = 0; i < CB_COUNT (before) + (size_t)count; i++) {
+        const struct sock_filter *at =
+            i < CB_COUNT (before) ? &before[i] : &code[i - CB_COUNT (before)];
+        printf ("    {0x%x, %u, %u, 0x%xU},\n", at->code, at->jt, at->jf, at->k);
+    }
+    printf ("};\n\n");
+    return 0;
+}
+
+int
+main (void)
+{
+    printf ("/* filter-data.h - made by mkfilter.c. Never edit. */\n");
+    if (s_print ("s_filter_plain", 0) < 0 || s_print ("s_filter_loopback", 1) < 0)
+        return 1;
+    return fflush (stdout) != 0 || ferror (stdout);
+}
