@@ -10,6 +10,8 @@ enum {
     CB_EXIT_OK = 0,
     CB_EXIT_FAILED = 1, /* cellblock itself failed */
     CB_EXIT_USAGE = 2,  /* the command line makes no sense */
+    CB_EXIT_DENIED = 3, /* policy forbids it */
+    CB_EXIT_REVIEW = 4, /* a person must approve and there is none to ask */
     CB_EXIT_CELL = 5,   /* the cell raised */
     CB_EXIT_LIMIT = 6,  /* a limit was hit, or the kernel died */
     CB_EXIT_WALL = 124, /* the cell ran longer than it may */
@@ -22,6 +24,16 @@ typedef struct cb_cli {
     cb_words configs;  /* -C FILE */
     cb_words settings; /* --set section.key=value */
 } cb_cli;
+
+/* The rows for them. */
+#define CB_CLI_COMMON(cli)                                                               \
+    {"config",        'C',    CB_OPTION_WORDS,                                           \
+     &(cli)->configs, "FILE", "one more configuration file for the daemon this starts"}, \
+        {"help", 'h', CB_OPTION_HELP, NULL, NULL, "this help"},                          \
+    {                                                                                    \
+        "set", 0, CB_OPTION_WORDS, &(cli)->settings, "SECTION.KEY=VALUE",                \
+            "one setting for the daemon this starts"                                     \
+    }
 
 /* "cellblock: " and the sentence on standard error; what came from elsewhere is neutralised. */
 void cb_cli_say (const char *format, ...) __attribute__ ((format (printf, 1, 2)));
@@ -42,7 +54,6 @@ typedef int cb_command_fn (cb_cli *cli, char **argv);
 
 cb_command_fn cb_cmd_attach;
 cb_command_fn cb_cmd_daemon;
-cb_command_fn cb_cmd_doctor;
 cb_command_fn cb_cmd_files;
 cb_command_fn cb_cmd_get;
 cb_command_fn cb_cmd_interrupt;

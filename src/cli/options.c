@@ -228,7 +228,7 @@ cb_options_explain (const cb_option *options, FILE *to)
         (void)snprintf (left, sizeof left, "  %s--%s%s%s", letter, option->name,
                         s_wants_value (option) ? " " : "",
                         s_wants_value (option) ? option->hint : "");
-        if (strlen (left) < S_HELP_COLUMN)
+        if (strlen (left) + 1 < S_HELP_COLUMN)
             (void)fprintf (to, "%-*s%s\n", S_HELP_COLUMN, left, option->help);
         else
             (void)fprintf (to, "%s\n%-*s%s\n", left, S_HELP_COLUMN, "", option->help);

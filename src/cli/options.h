@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 /* Words of one kind on a command line (inputs, files to put): more is a mistake. */
-#define CB_WORDS_MAX 256
+#define CB_WORDS_MAX 4096
 
 typedef struct cb_words {
     const char *items[CB_WORDS_MAX]; /* borrowed from argv */

@@ -1,0 +1,57 @@
+/* cmd-attach.c - cellblock attach: where a session's connection file is, and who can use it. */
+#include "cli/print.h"
+#include "cli/sanitise.h"
+
+#include <stdio.h>
+
+static int
+s_attach (const cb_cli *cli, const char *session, bool only_path, cb_err *err)
+{
+    cb_conn conn = {0};
+    cb_owned (cb_json) json_t *reply = NULL;
+    char safe[PATH_MAX];
+    const char *path = NULL;
+
+    int result = cb_conn_open_for (&conn, cli, session, err);
+    if (result == 0)
+        result = cb_conn_call (&conn, "show", json_pack ("{s:s}", "session", session), &reply, err);
+    cb_conn_done (&conn);
+    if (result < 0)
+        return result;
+    CB_TRY (
+        cb_json_get_string (reply, "connection_file", PATH_MAX - 1, CB_JSON_REQUIRED, &path, err));
+    if (only_path) {
+        (void)printf ("%s\n", path);
+        return 0;
+    }
+    (void)cb_sanitise_line (path, safe, sizeof safe);
+    (void)printf ("Connection file of session %s:\n  %s\n\n"
+                  "Any Jupyter client attaches with it, for example:\n"
+                  "  jupyter console --existing %s\n",
+                  session, safe, safe);
+    return 0;
+}
+
+int
+cb_cmd_attach (cb_cli *cli, char **argv)
+{
+    cb_words words;
+    cb_err err = CB_ERR_INIT;
+    int code = CB_EXIT_OK;
+    bool only_path = false;
+    const cb_option options[] = {
+        {"path", 0, CB_OPTION_FLAG, &only_path, NULL, "print nothing but the file's path"},
+        {0},
+    };
+    const cb_synopsis synopsis = {
+        "attach",
+        "NAME [--path]",
+        "Tells where the connection file of a session is, with which Jupyter clients reach it.",
+        options,
+        1,
+        1};
+
+    if (cb_cli_options (cli, &synopsis, argv, &words, &code) != 0)
+        return code;
+    return s_attach (cli, words.items[0], only_path, &err) < 0 ? cb_cli_failed (&err) : CB_EXIT_OK;
+}

@@ -1,0 +1,132 @@
+/* cmd-get.c - cellblock get: a file out of a session. It appears whole or not at all: what is there
+ * under its name is only replaced when everything has come. */
+#include "base/fdio.h"
+#include "base/name.h"
+#include "cli/conn.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Bytes of a step: what one reply may carry. */
+#define S_STEP 262144
+
+typedef struct s_target {
+    const char *path;
+    char temporary[PATH_MAX]; /* "" when we write straight into path */
+    int fd;
+} s_target;
+
+static int
+s_get_steps (cb_conn *conn, const char *session, const char *path, int fd, cb_err *err)
+{
+    json_int_t offset = 0;
+
+    for (;;) {
+        cb_owned (cb_json) json_t *reply = NULL;
+        cellblock_event *event = NULL;
+        size_t size = 0;
+        int end = 0;
+        const cb_conn_bytes step = {NULL, 0, &event};
+        CB_TRY (cb_conn_call_bytes (conn, "get",
+                                    json_pack ("{s:s, s:s, s:I, s:i}", "session", session, "path",
+                                               path, "offset", offset, "size", S_STEP),
+                                    &step, &reply, err));
+        const void *bytes = cellblock_event_buffer (event, 0, &size);
+        int result = bytes != NULL ? cb_write_all (fd, bytes, size, err) : 0;
+        cellblock_event_free (&event);
+        CB_TRY (result);
+        CB_TRY (cb_json_get_bool (reply, "eof", 0, &end, err));
+        if (end)
+            return 0;
+        if (size == 0)
+            return cb_fail (err, CB_E_PROTO, "the daemon sent nothing of %s", path);
+        offset += (json_int_t)size;
+    }
+}
+
+/* Standard output, a device or pipe that is there, or a new file that is renamed in the end. */
+static int
+s_open_target (s_target *target, cb_err *err)
+{
+    struct stat info;
+
+    if (strcmp (target->path, "-") == 0) {
+        target->fd = dup (STDOUT_FILENO);
+    } else if (stat (target->path, &info) == 0 && !S_ISREG (info.st_mode)) {
+        target->fd = open (target->path, O_WRONLY | O_CLOEXEC);
+    } else {
+        int size =
+            snprintf (target->temporary, sizeof target->temporary, "%s.XXXXXX", target->path);
+        if (size < 0 || (size_t)size >= sizeof target->temporary)
+            return cb_fail (err, CB_E_LIMIT, "%s: the path is too long", target->path);
+        target->fd = mkostemp (target->temporary, O_CLOEXEC);
+        if (target->fd < 0)
+            target->temporary[0] = '\0';
+    }
+    return target->fd < 0 ? cb_fail_errno (err, CB_E_IO, "%s", target->path) : 0;
+}
+
+static int
+s_close_target (s_target *target, int result, cb_err *err)
+{
+    mode_t mask = umask (022);
+
+    (void)umask (mask);
+    if (result == 0 && target->temporary[0] != '\0' &&
+        (fchmod (target->fd, 0666 & ~mask) < 0 || rename (target->temporary, target->path) < 0))
+        result = cb_fail_errno (err, CB_E_IO, "%s", target->path);
+    if (result < 0 && target->temporary[0] != '\0')
+        (void)unlink (target->temporary);
+    cb_close (&target->fd);
+    return result;
+}
+
+static int
+s_get (const cb_cli *cli, const cb_words *words, const char *file, cb_err *err)
+{
+    cb_conn conn = {0};
+    const char *slash = strrchr (words->items[1], '/');
+    const char *name = slash != NULL ? slash + 1 : words->items[1];
+    s_target target = {.path = file != NULL ? file : name, .fd = -1};
+    cb_err why = CB_ERR_INIT;
+
+    if (file == NULL && cb_file_name_check (name, &why) < 0)
+        return cb_fail (err, CB_E_INVALID, "%s: %s", words->items[1], why.text);
+    int result = cb_conn_open_for (&conn, cli, words->items[0], err);
+    if (result == 0)
+        result = s_open_target (&target, err);
+    if (result == 0) {
+        result = s_get_steps (&conn, words->items[0], words->items[1], target.fd, err);
+        result = s_close_target (&target, result, err);
+    }
+    cb_conn_done (&conn);
+    return result;
+}
+
+int
+cb_cmd_get (cb_cli *cli, char **argv)
+{
+    cb_words words;
+    cb_err err = CB_ERR_INIT;
+    const char *file = NULL;
+    int code = CB_EXIT_OK;
+    const cb_option options[] = {
+        {"output", 'o', CB_OPTION_TEXT, &file, "FILE",
+         "where to write it (- is standard output; without: its own name, here)"},
+        {0},
+    };
+    const cb_synopsis synopsis = {
+        "get",
+        "NAME PATH [-o FILE]",
+        "Copies a file out of a session. PATH is as the session sees it (/output/plot.png);\n"
+        "a relative one is below /work.",
+        options,
+        2,
+        2};
+
+    if (cb_cli_options (cli, &synopsis, argv, &words, &code) != 0)
+        return code;
+    return s_get (cli, &words, file, &err) < 0 ? cb_cli_failed (&err) : CB_EXIT_OK;
+}

@@ -1,0 +1,91 @@
+/* cmd-new.c - cellblock new: a session that waits for cells; its name is the answer. */
+#include "base/name.h"
+#include "cli/conn.h"
+#include "cli/inputs.h"
+#include "cli/missing.h"
+
+#include <stdio.h>
+
+static int
+s_set_text (json_t *content, const char *member, const char *what, const char *value, cb_err *err)
+{
+    if (value == NULL)
+        return 0;
+    CB_TRY (cb_name_check (what, value, err));
+    if (json_object_set_new (content, member, json_string (value)) < 0)
+        return cb_fail_nomem (err);
+    return 0;
+}
+
+static int
+s_request (const char *name, const char *profile, const cb_words *inputs, json_t **ret_content,
+           cb_err *err)
+{
+    cb_owned (cb_json) json_t *content = json_pack ("{s:b}", "wait", 1);
+
+    if (content == NULL)
+        return cb_fail_nomem (err);
+    CB_TRY (s_set_text (content, "name", "session", name, err));
+    CB_TRY (s_set_text (content, "profile", "profile", profile, err));
+    if (inputs->count > 0) {
+        json_t *array = cb_inputs_json (inputs, err);
+        if (array == NULL)
+            return -CB_E_INVALID;
+        if (json_object_set_new (content, "inputs", array) < 0)
+            return cb_fail_nomem (err);
+    }
+    *ret_content = cb_take (content);
+    return 0;
+}
+
+static int
+s_new (const cb_cli *cli, json_t *content, cb_err *err)
+{
+    cb_conn conn = {0};
+    cb_owned (cb_json) json_t *taken = content;
+    cb_owned (cb_json) json_t *reply = NULL;
+    const char *session = NULL;
+
+    int result = cb_conn_open (&conn, cli, CB_CONN_START, err);
+    if (result == 0)
+        result = cb_conn_call (&conn, "new", cb_take (taken), &reply, err);
+    cb_conn_done (&conn);
+    if (result < 0)
+        return result;
+    CB_TRY (cb_json_get_string (reply, "session", CB_NAME_MAX, CB_JSON_REQUIRED, &session, err));
+    CB_TRY (cb_name_check ("session", session, err));
+    (void)printf ("%s\n", session);
+    return 0;
+}
+
+int
+cb_cmd_new (cb_cli *cli, char **argv)
+{
+    cb_words words;
+    static cb_words inputs;
+    cb_err err = CB_ERR_INIT;
+    const char *profile = NULL;
+    json_t *content = NULL;
+    int code = CB_EXIT_OK;
+    const cb_option options[] = {
+        {"input", 0, CB_OPTION_WORDS, &inputs, "PATH",
+         "show a file or folder read-only as /input/NAME"},
+        {"profile", 'P', CB_OPTION_TEXT, &profile, "PROFILE", "limits of the session"},
+        {0},
+    };
+    const cb_synopsis synopsis = {
+        "new",
+        "[NAME] [-P PROFILE] [--input PATH]...",
+        "Starts a session and prints its name when its kernel is ready. It ends by\n"
+        "cellblock stop, or when nobody has used it for an hour.",
+        options,
+        0,
+        1};
+
+    if (cb_cli_options (cli, &synopsis, argv, &words, &code) != 0)
+        return code;
+    const char *name = words.count > 0 ? words.items[0] : NULL;
+    if (s_request (name, profile, &inputs, &content, &err) < 0)
+        return cb_cli_failed (&err);
+    return s_new (cli, content, &err) < 0 ? cb_missing_explain (&err) : CB_EXIT_OK;
+}

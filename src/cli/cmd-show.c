@@ -1,0 +1,44 @@
+/* cmd-show.c - cellblock show: all about one session. */
+#include "cli/print.h"
+
+static int
+s_show (const cb_cli *cli, const char *session, int format, cb_err *err)
+{
+    cb_conn conn = {0};
+    cb_owned (cb_json) json_t *reply = NULL;
+
+    int result = cb_conn_open_for (&conn, cli, session, err);
+    if (result == 0)
+        result = cb_conn_call (&conn, "show", json_pack ("{s:s}", "session", session), &reply, err);
+    cb_conn_done (&conn);
+    if (result < 0)
+        return result;
+    if (format == CB_PRINT_JSON)
+        return cb_print_json (reply, err);
+    (void)json_object_del (reply, "status");
+    return cb_print_members (reply, err);
+}
+
+int
+cb_cmd_show (cb_cli *cli, char **argv)
+{
+    cb_words words;
+    cb_err err = CB_ERR_INIT;
+    int code = CB_EXIT_OK;
+    int format = CB_PRINT_TEXT;
+    const cb_option options[] = {
+        {"output", 'o', CB_OPTION_CHOICE, &format, CB_PRINT_HINT, "how it is printed"},
+        {0},
+    };
+    const cb_synopsis synopsis = {
+        "show",
+        "NAME [-o json]",
+        "Tells all about a session: its state, its limits, what holds its jail.",
+        options,
+        1,
+        1};
+
+    if (cb_cli_options (cli, &synopsis, argv, &words, &code) != 0)
+        return code;
+    return s_show (cli, words.items[0], format, &err) < 0 ? cb_cli_failed (&err) : CB_EXIT_OK;
+}

@@ -1,0 +1,111 @@
+/* main-cli.c - cellblock: finds the command and runs it. A row a command, one file a command
+ * (cmd-*.c). A bare word that is no command is a mistake and gets a suggestion; nothing is ever
+ * guessed from it. */
+#include "base/nearest.h"
+#include "base/table.h"
+#include "cli/cli.h"
+#include "cli/out.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+static const cb_command s_commands[] = {
+    {"attach", cb_cmd_attach, "tell how other Jupyter clients reach a session"},
+    {"daemon", cb_cmd_daemon, "start, stop, look at the daemon"},
+    {"files", cb_cmd_files, "list the files of a session"},
+    {"get", cb_cmd_get, "copy a file out of a session"},
+    {"interrupt", cb_cmd_interrupt, "stop what runs in a session, keep its variables"},
+    {"ls", cb_cmd_ls, "list the sessions"},
+    {"new", cb_cmd_new, "start a session and print its name"},
+    {"put", cb_cmd_put, "copy files into a session"},
+    {"restart", cb_cmd_restart, "give a session a new kernel"},
+    {"run", cb_cmd_run, "run Python in a jail and show what it puts out"},
+    {"show", cb_cmd_show, "tell all about a session"},
+    {"stop", cb_cmd_stop, "end a session, or all of them"},
+};
+
+static void
+s_print_help (const cb_option *options, FILE *to)
+{
+    (void)fprintf (to, "usage: cellblock [OPTIONS] COMMAND ...\n\n"
+                       "Runs Python in jailed IPython kernels. For example:\n\n"
+                       "  cellblock run -c 'print(6 * 7)'\n"
+                       "  cellblock run -s work --input sales.csv analysis.py\n\n"
+                       "Commands:\n");
+    for (size_t i = 0; i < CB_COUNT (s_commands); i++)
+        (void)fprintf (to, "  %-12s%s\n", s_commands[i].name, s_commands[i].help);
+    (void)fprintf (to, "\nOptions:\n");
+    cb_options_explain (options, to);
+    (void)fprintf (to, "\ncellblock COMMAND --help tells more; so does man cellblock.\n");
+}
+
+static int
+s_unknown (const char *word, cb_err *err)
+{
+    const char *near = cb_nearest (word, s_commands, CB_COUNT (s_commands), sizeof (cb_command));
+
+    if (near != NULL)
+        return cb_fail (err, CB_E_INVALID, "there is no command '%s'; did you mean '%s'?", word,
+                        near);
+    return cb_fail (err, CB_E_INVALID, "there is no command '%s'", word);
+}
+
+static int
+s_run_command (cb_cli *cli, cb_words *words, cb_err *err)
+{
+    char *argv[CB_WORDS_MAX + 1] = {NULL};
+
+    const cb_command *command = CB_TABLE_FIND (s_commands, words->items[0]);
+    if (command == NULL)
+        return s_unknown (words->items[0], err);
+    for (size_t i = 0; i < words->count; i++)
+        argv[i] = (char *)(uintptr_t)words->items[i];
+    return command->run (cli, argv);
+}
+
+/* What was printed must have arrived: a full disk is a failure. */
+static int
+s_flush (int code)
+{
+    if (fflush (stdout) == 0 && ferror (stdout) == 0)
+        return code;
+    if (errno != EPIPE)
+        cb_cli_say ("the output cannot be written: %s", strerror (errno));
+    return code == CB_EXIT_OK ? CB_EXIT_FAILED : code;
+}
+
+int
+main (int argc, char **argv)
+{
+    cb_cli cli = {.configs.count = 0};
+    cb_words words = {.count = 0};
+    cb_err err = CB_ERR_INIT;
+    bool version = false;
+    const cb_option options[] = {
+        CB_CLI_COMMON (&cli),
+        {"version", 0, CB_OPTION_FLAG, &version, NULL, "print the version"},
+        {0},
+    };
+    const cb_options_rules rules = {options, NULL, true};
+
+    (void)signal (SIGPIPE, SIG_IGN);
+    int outcome = argc > 0 ? cb_options_parse (&rules, argv, &words, &err) : -CB_E_INVALID;
+    if (outcome == CB_OPTIONS_HELP) {
+        s_print_help (options, stdout);
+        return s_flush (CB_EXIT_OK);
+    }
+    if (outcome == CB_OPTIONS_OK && version) {
+        (void)printf ("cellblock %s\n", PACKAGE_VERSION);
+        return s_flush (CB_EXIT_OK);
+    }
+    if (outcome == CB_OPTIONS_OK && words.count == 0) {
+        s_print_help (options, stderr);
+        return CB_EXIT_USAGE;
+    }
+    if (outcome == CB_OPTIONS_OK)
+        outcome = s_run_command (&cli, &words, &err);
+    return s_flush (outcome < 0 ? cb_cli_misused ("", &err) : outcome);
+}
