@@ -228,7 +228,7 @@ test_state_has (const char *path, const char *text, mode_t mode)
     cb_scoped (cb_buf) cb_buf bytes = {0};
     struct stat status;
 
-    cb_buf_init (&bytes, MIB);
+    cb_buf_init (&bytes, (1024 * 1024));
     if (fstatat (test.state, path, &status, 0) < 0 || (status.st_mode & 07777) != mode)
         return 0;
     return cb_read_file (test.state, path, &bytes, NULL) == 0 && bytes.size == strlen (text) &&
