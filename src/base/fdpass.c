@@ -26,7 +26,7 @@ cb_packet_send (int socket, const void *bytes, size_t size, const int *fds, size
         memset (&control, 0, sizeof control);
         message.msg_control = control.bytes;
         message.msg_controllen = CMSG_SPACE (sizeof (int) * n_fds);
-        struct cmsghdr *head = CMSG_FIRSTHDR (&message);
+        struct cmsghdr *head = &control.align; /* CMSG_FIRSTHDR, without its NULL */
         head->cmsg_level = SOL_SOCKET;
         head->cmsg_type = SCM_RIGHTS;
         head->cmsg_len = CMSG_LEN (sizeof (int) * n_fds);

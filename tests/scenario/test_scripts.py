@@ -41,16 +41,20 @@ def run_script(name, *arguments, **more):
                           stdin=subprocess.DEVNULL, capture_output=True, check=False, **more)
 
 
-def test_units_are_counted_one_by_one(check, tmp_path):
-    (tmp_path / "x.log").write_text("Testsuite summary\n# TOTAL: 1\n" + SUMMARY)
-    assert check.count_automake("x") == (5, 3, 2)
+def test_units_are_counted_one_by_one(check):
+    assert check.count_automake("Testsuite summary\n# TOTAL: 1\n" + SUMMARY) == (5, 3, 2)
+
+
+def test_repeated_units_are_counted_by_program(check):
+    lines = "PASS: a 1\nPASS: b 1 - x\nERROR: b - exited\nSKIP: c\nPASS: d 1\nSKIP: d 2\n"
+    assert check.count_programs(lines + SUMMARY) == (2, 1, 1)
+    assert check.count_programs(lines) is None
 
 
 def test_a_summary_that_is_missing_is_no_success(check, tmp_path):
-    (tmp_path / "x.log").write_text("make: *** No rule to make target 'check'.\n")
-    assert check.count_automake("x") is None
+    assert check.count_automake("make: *** No rule to make target 'check'.\n") is None
     (tmp_path / "x").mkdir()
-    assert check.make_check("x") == (0, 1, 0)
+    assert check.make_check("log", "x") == (0, 1, 0)
 
 
 def test_scenarios_are_counted_one_by_one(check, tmp_path):
