@@ -11,6 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Here they are functions; everywhere else macros over them (err.h). */
+#undef cb_fail
+#undef cb_fail_errno
+#undef cb_fail_nomem
+
 static const char *const s_names[CB_E__COUNT] = {
     [0] = "ok",
     [CB_E_NOMEM] = "no_memory",

@@ -51,6 +51,17 @@ int cb_fail_errno (cb_err *err, int code, const char *format, ...)
 /* Out of memory, always -CB_E_NOMEM. */
 int cb_fail_nomem (cb_err *err);
 
+/* The three spell their result out, so that a compiler's analysis knows it is negative. */
+static inline int
+cb_fault_ (int result, int code)
+{
+    (void)result;
+    return -code;
+}
+#define cb_fail(err, code, ...)       cb_fault_ (cb_fail (err, code, __VA_ARGS__), code)
+#define cb_fail_errno(err, code, ...) cb_fault_ (cb_fail_errno (err, code, __VA_ARGS__), code)
+#define cb_fail_nomem(err)            cb_fault_ (cb_fail_nomem (err), CB_E_NOMEM)
+
 /* The name of a code ("not_found"), for JSON and logs; "unknown" for others. Borrowed, static. */
 const char *cb_err_name (int code);
 

@@ -12,6 +12,7 @@
 #include "base/table.h"
 #include "base/units.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <ini.h>
 #include <stdio.h>
@@ -468,6 +469,7 @@ s_load_set (loading *into, const char *option)
     cb_err why = CB_ERR_INIT;
 
     (void)snprintf (into->origin, sizeof into->origin, "--set %.140s", option);
+    assert (equals != NULL); /* cb_config_sources_add_set saw to it */
     while (dot > option && *dot != '.')
         dot--;
     size_t size = (size_t)(dot - option);

@@ -108,12 +108,13 @@ cb_seen_end (cb_seen *self, int whole)
     at->marks = NULL;
     if (self->n_now == 0)
         return;
-    at->marks = malloc (self->n_now * sizeof self->now[0]);
-    if (at->marks == NULL) /* all is new again next time */
+    cb_seen_mark *marks = malloc (self->n_now * sizeof marks[0]);
+    if (marks == NULL) /* all is new again next time */
         return;
-    memcpy (at->marks, self->now, self->n_now * sizeof self->now[0]);
+    memcpy (marks, self->now, self->n_now * sizeof marks[0]);
+    qsort (marks, self->n_now, sizeof marks[0], s_compare);
     at->n_marks = self->n_now;
-    qsort (at->marks, at->n_marks, sizeof at->marks[0], s_compare);
+    at->marks = marks;
 }
 
 void
