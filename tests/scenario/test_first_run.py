@@ -1,5 +1,5 @@
-"""test_first_run.py - what scripts/quickstart shows: real data, a table, a plot, an error that comes
-back clean, and a session that lives on. As root and as an ordinary user."""
+"""test_first_run.py - what scripts/quickstart shows: real data, a table, a plot, an error that is
+clean, and a session that lives on. As root and as an ordinary user."""
 import hashlib
 import os
 
