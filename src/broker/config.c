@@ -545,3 +545,13 @@ cb_config_destroy (cb_config **self)
     free (*self);
     *self = NULL;
 }
+
+const char *
+cb_config_key (const char *section, size_t index)
+{
+    const section_row *row = CB_TABLE_FIND (s_sections, section);
+
+    if (strcmp (section, "profile") == 0)
+        return cb_profiles_key (index);
+    return row != NULL && index < row->n_keys ? row->keys[index].name : NULL;
+}

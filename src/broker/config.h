@@ -51,4 +51,7 @@ int cb_config_load (const cb_config_sources *sources, cb_config **ret_config, cb
     __attribute__ ((warn_unused_result));
 void cb_config_destroy (cb_config **self);
 
+/* The keys of section "broker", "profile", "model", "alerts", sorted; NULL behind the last. */
+const char *cb_config_key (const char *section, size_t index);
+
 #endif

@@ -223,6 +223,37 @@ s_test_options (void)
         s_err.text);
 }
 
+/* Every key stands in the manual as a word of its own. */
+static void
+s_test_manual (void)
+{
+    static const char *const sections[] = {"broker", "profile", "model", "alerts"};
+    const char *folder = getenv ("top_srcdir");
+    cb_scoped (cb_buf) cb_buf text = {0};
+    char path[4096];
+    char word[64];
+
+    if (folder == NULL) {
+        ok (1, "the manual # SKIP top_srcdir is not set");
+        return;
+    }
+    cb_buf_init (&text, 65536);
+    (void)snprintf (path, sizeof path, "%s/doc/cellblock.conf.5", folder);
+    ok (cb_read_file (AT_FDCWD, path, &text, &s_err) == 0, "%s", path);
+    for (size_t s = 0; s < CB_COUNT (sections); s++) {
+        const char *key;
+        const char *before = "";
+        for (size_t i = 0; (key = cb_config_key (sections[s], i)) != NULL; i++) {
+            (void)snprintf (word, sizeof word, " %s ", key);
+            int found = text.size > 0 && strstr (text.data, word) != NULL;
+            (void)snprintf (word, sizeof word, " %s\n", key);
+            found |= text.size > 0 && strstr (text.data, word) != NULL;
+            ok (found && strcmp (before, key) < 0, "[%s] %s", sections[s], key);
+            before = key;
+        }
+    }
+}
+
 int
 main (void)
 {
@@ -230,6 +261,7 @@ main (void)
     s_test_mistakes ();
     s_test_hostile_files ();
     s_test_options ();
+    s_test_manual ();
     s_fresh ();
     return tap_done ();
 }

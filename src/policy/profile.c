@@ -139,6 +139,12 @@ cb_profiles_name (const cb_profiles *self, size_t index)
     return index < self->n_entries ? self->entries[index].name : NULL;
 }
 
+const char *
+cb_profiles_key (size_t index)
+{
+    return index < CB_COUNT (s_rows) ? s_rows[index].name : NULL;
+}
+
 static const entry *
 s_find (const cb_profiles *self, const char *name)
 {

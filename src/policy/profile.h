@@ -24,6 +24,9 @@ typedef struct cb_profiles cb_profiles; /* the built-in ones and those of the co
 cb_profiles *cb_profiles_new (cb_err *err);
 void cb_profiles_destroy (cb_profiles **self);
 
+/* The keys there are, sorted; NULL behind the last. */
+const char *cb_profiles_key (size_t index);
+
 /* One key of a [profile NAME] section ("memory" = "512M"). origin ("FILE:LINE") is borrowed for the
  * error's text. Unknown keys are -CB_E_INVALID with the nearest known one. */
 int cb_profiles_set (cb_profiles *self, const char *profile, const char *key, const char *value,
