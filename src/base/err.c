@@ -32,7 +32,7 @@ static const char *const s_names[CB_E__COUNT] = {
     [CB_E_UNSUPPORTED] = "unsupported",
 };
 
-static void
+__attribute__ ((format (printf, 3, 0))) static void
 s_fill (cb_err *err, int code, const char *format, va_list args)
 {
     err->code = code;
