@@ -1,4 +1,6 @@
-"""launcher.py - the first Python of a jail: cellblock-init runs `python3 -IB launcher.py PROFILE NETWORK`.
+"""launcher.py - the first Python of a jail.
+
+cellblock-init runs `python3 -IB launcher.py PROFILE NETWORK`.
 
 NETWORK is "none" or "loopback". Descriptors 3 to 7 are the kernel's listening
 sockets, 8 is a memory file with the connection's data; nothing else is open

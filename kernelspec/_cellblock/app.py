@@ -1,6 +1,7 @@
 """app.py - ipykernel on sockets that were handed in, without TCP, files or a debugger."""
 
 import faulthandler
+import logging
 import os
 import sys
 
@@ -113,6 +114,7 @@ def start(profile, network):
     config = Config()
     # Programs look for the section IPKernelApp to know that they are in a kernel.
     config.IPKernelApp.outstream_class = "_cellblock.streams.CellStream"
+    config.IPKernelApp.log_level = logging.ERROR  # the missing debugger is no news
     config.HistoryManager.hist_file = ":memory:"
     app = CellApp.instance(config=config)
     app.use(connection)

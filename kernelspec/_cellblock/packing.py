@@ -7,7 +7,8 @@ from jupyter_client.jsonutil import json_clean, json_default
 
 
 def _replace(error):
-    return "\ufffd" * (error.end - error.start), error.end
+    # Bytes: from a text, the UTF-8 codec takes only ASCII.
+    return "\ufffd".encode() * (error.end - error.start), error.end
 
 
 codecs.register_error("cellblock", _replace)
