@@ -1,0 +1,535 @@
+/* kernel.c - one kernel from its start to its end.
+ *
+ * Owned by a session. Owns the link, the watch on the jail, the pidfd and one timer that serves all
+ * of its deadlines (start, the next probe, a closed channel, an end that is not reported). The
+ * kernel counts as ready when reply, busy and idle of a probe of ours were seen: then iopub is
+ * known to arrive. An end is told in on_gone after the warden has cleaned up and iopub was read to
+ * its end, so no output is lost and the cause is a fact. */
+#include "kernel/kernel.h"
+
+#include "base/fdio.h"
+#include "base/log.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+/* A probe whose busy and idle were published before the subscription arrived is sent again. */
+#define PROBE_AGAIN (20 * CB_USEC_PER_MSEC)
+/* A channel that closes is part of a death whose pidfd tells soon; else the kernel is broken. */
+#define CLOSED_LIMIT (2 * CB_USEC_PER_SEC)
+/* What is still in the socket when the jail is gone takes no longer to read. */
+#define DRAIN_LIMIT (250 * CB_USEC_PER_MSEC)
+/* The warden tells an end within milliseconds; a fork bomb takes 116 ms. */
+#define DYING_LIMIT (20 * CB_USEC_PER_SEC)
+
+#define SEEN_REPLY 1U
+#define SEEN_BUSY  2U
+#define SEEN_IDLE  4U
+#define SEEN_ALL   7U
+
+struct cb_kernel {
+    cb_loop *loop;         /* borrowed */
+    cb_launcher *launcher; /* borrowed */
+    const cb_kernel_events *events;
+    void *context;
+    const cb_jail_spec *spec; /* borrowed */
+    cb_kernel_state state;
+    cb_launch_watch watch;
+    uint64_t jail; /* its number, also after its end */
+    cb_link *link;
+    cb_launch_started started;
+    int tree;
+    int pidfd;
+    cb_source *pidfd_source;
+    cb_source *timer;
+    cb_usage_files usage;
+    char identity[CB_NAME_MAX + 16]; /* session of our headers and routing id */
+    char probe[CB_MSG_ID_MAX];
+    unsigned seen;    /* SEEN_* of the probe */
+    cb_usec deadline; /* of the state */
+    cb_usec probe_at; /* the next probe */
+    cb_usec asked_at; /* START */
+    char why[256];    /* what we killed it for */
+    int iopub_closed;
+    int exited;
+    cb_death death;
+};
+
+static void
+s_become (cb_kernel *self, cb_kernel_state next)
+{
+    assert (cb_kernel_may_become (self->state, next));
+    self->state = next;
+}
+
+static void
+s_arm (cb_kernel *self)
+{
+    cb_source_at (self->timer, self->deadline < self->probe_at ? self->deadline : self->probe_at);
+}
+
+static void
+s_probe (cb_kernel *self)
+{
+    cb_err err = CB_ERR_INIT;
+
+    cb_msg_id_new (self->probe);
+    self->seen = 0;
+    self->probe_at = CB_USEC_NEVER;
+    cb_link_request request = {
+        .channel = CB_CHANNEL_SHELL, .msg_type = "kernel_info_request", .msg_id = self->probe};
+    if (cb_link_send (self->link, &request, &err) < 0)
+        cb_log_debug ("a probe could not be sent", CB_STR ("session", self->spec->name),
+                      CB_STR ("why", err.text));
+}
+
+/* ---- the end ---- */
+
+static void
+s_gone (cb_kernel *self)
+{
+    s_become (self, CB_KERNEL_GONE);
+    cb_source_at (self->timer, CB_USEC_NEVER);
+    self->events->on_gone (self, &self->death, self->context);
+}
+
+/* From now on only the end is awaited. */
+static void
+s_dying (cb_kernel *self)
+{
+    s_become (self, CB_KERNEL_DYING);
+    self->probe_at = CB_USEC_NEVER;
+    self->deadline = cb_now () + DYING_LIMIT;
+    s_arm (self);
+}
+
+static int
+s_ending (const cb_kernel *self)
+{
+    return self->state == CB_KERNEL_DYING || self->state == CB_KERNEL_GONE;
+}
+
+void
+cb_kernel_kill (cb_kernel *self, const char *why)
+{
+    if (s_ending (self))
+        return;
+    self->death.before_ready = self->state < CB_KERNEL_IDLE;
+    (void)snprintf (self->why, sizeof self->why, "%s", why);
+    s_dying (self);
+    cb_launcher_kill (self->launcher, &self->watch);
+}
+
+static void
+s_on_failed (cb_launch_watch *watch, const cb_launch_failed *failed)
+{
+    cb_kernel *self = (cb_kernel *)((char *)watch - offsetof (cb_kernel, watch));
+
+    cb_death_of_start (&self->death, failed);
+    s_gone (self);
+}
+
+static void
+s_on_exited (cb_launch_watch *watch, const cb_launch_exited *exited)
+{
+    cb_kernel *self = (cb_kernel *)((char *)watch - offsetof (cb_kernel, watch));
+    int before_ready = s_ending (self) ? self->death.before_ready : self->state < CB_KERNEL_IDLE;
+
+    cb_death_of_exit (&self->death, exited, self->spec, self->why);
+    self->death.before_ready = before_ready;
+    self->exited = 1;
+    if (!s_ending (self))
+        s_dying (self);
+    if (self->iopub_closed) {
+        s_gone (self);
+        return;
+    }
+    self->deadline = cb_now () + DRAIN_LIMIT;
+    s_arm (self);
+}
+
+static void
+s_on_pidfd (cb_source *source, int fd, uint32_t events, void *context)
+{
+    cb_kernel *self = context;
+
+    (void)fd;
+    (void)events;
+    cb_source_on (source, 0);
+    if (s_ending (self))
+        return;
+    self->death.before_ready = self->state < CB_KERNEL_IDLE;
+    s_dying (self);
+}
+
+/* ---- the start ---- */
+
+static void
+s_on_started (cb_launch_watch *watch, const cb_launch_started *started, int tree, int pidfd)
+{
+    cb_kernel *self = (cb_kernel *)((char *)watch - offsetof (cb_kernel, watch));
+    cb_err err = CB_ERR_INIT;
+
+    self->started = *started;
+    self->tree = tree;
+    self->pidfd = pidfd;
+    if (self->state != CB_KERNEL_LAUNCHING)
+        return;
+    s_become (self, CB_KERNEL_PROBING);
+    cb_usage_open (&self->usage, started->kernel_pid);
+    if (cb_loop_io (self->loop, pidfd, EPOLLIN, s_on_pidfd, self, &self->pidfd_source, &err) < 0) {
+        cb_kernel_kill (self, err.text);
+        return;
+    }
+    cb_source_priority (self->pidfd_source, CB_PRIORITY_DEATH);
+}
+
+static const cb_launch_watch_events s_watch_events = {s_on_started, s_on_failed, s_on_exited};
+
+static void
+s_ready (cb_kernel *self)
+{
+    s_become (self, CB_KERNEL_IDLE);
+    self->deadline = CB_USEC_NEVER;
+    self->probe_at = CB_USEC_NEVER;
+    s_arm (self);
+    cb_log_info ("kernel ready", CB_STR ("session", self->spec->name),
+                 CB_INT ("pid", self->started.kernel_pid),
+                 CB_INT ("ms", (cb_now () - self->asked_at) / CB_USEC_PER_MSEC));
+    self->events->on_ready (self, self->context);
+}
+
+static unsigned
+s_probe_sign (cb_jmsg *message)
+{
+    const char *execution = NULL;
+
+    if (strcmp (message->msg_type, "kernel_info_reply") == 0)
+        return SEEN_REPLY;
+    if (strcmp (message->msg_type, "status") != 0)
+        return 0;
+    const json_t *content = cb_jmsg_content (message, NULL);
+    if (content == NULL ||
+        cb_json_get_string (content, "execution_state", 32, "", &execution, NULL) < 0)
+        return 0;
+    return strcmp (execution, "busy") == 0   ? SEEN_BUSY
+           : strcmp (execution, "idle") == 0 ? SEEN_IDLE
+                                             : 0;
+}
+
+static void
+s_on_probe (cb_kernel *self, cb_jmsg *message)
+{
+    self->seen |= s_probe_sign (message);
+    if (self->seen == SEEN_ALL) {
+        s_ready (self);
+    } else if ((self->seen & SEEN_REPLY) && self->probe_at == CB_USEC_NEVER) {
+        self->probe_at = cb_now () + PROBE_AGAIN;
+        s_arm (self);
+    }
+}
+
+/* ---- the link ---- */
+
+static void
+s_on_message (cb_link *link, cb_channel channel, cb_jmsg *message, void *context)
+{
+    cb_kernel *self = context;
+
+    (void)link;
+    if (self->probe[0] != '\0' && strcmp (message->parent_id, self->probe) == 0) {
+        if (self->state == CB_KERNEL_PROBING)
+            s_on_probe (self, message);
+        return;
+    }
+    if (self->state < CB_KERNEL_IDLE || self->state == CB_KERNEL_GONE)
+        return;
+    self->events->on_message (self, channel, message, self->context);
+}
+
+static void
+s_on_lost (cb_link *link, cb_channel channel, const cb_err *reason, void *context)
+{
+    cb_kernel *self = context;
+    char why[200];
+
+    (void)link;
+    if (channel == CB_CHANNEL_IOPUB)
+        self->iopub_closed = 1;
+    if (self->exited && self->iopub_closed && self->state == CB_KERNEL_DYING) {
+        s_gone (self);
+        return;
+    }
+    if (s_ending (self))
+        return;
+    if (reason->code != 0) {
+        (void)snprintf (why, sizeof why, "the kernel broke the protocol on its %s channel: %.120s",
+                        cb_channel_name (channel), reason->text);
+        cb_kernel_kill (self, why);
+        return;
+    }
+    (void)snprintf (self->why, sizeof self->why, "the kernel closed its %s channel",
+                    cb_channel_name (channel));
+    self->deadline = cb_now () + CLOSED_LIMIT;
+    s_arm (self);
+}
+
+static void
+s_on_open (cb_link *link, cb_channel channel, void *context)
+{
+    cb_kernel *self = context;
+
+    (void)link;
+    if (channel == CB_CHANNEL_SHELL && self->state < CB_KERNEL_IDLE)
+        s_probe (self);
+}
+
+static const cb_link_events s_link_events = {s_on_open, s_on_message, s_on_lost};
+
+static void
+s_on_time (cb_source *source, void *context)
+{
+    cb_kernel *self = context;
+    cb_usec now = cb_now ();
+    char why[256];
+
+    (void)source;
+    if (now >= self->probe_at && self->state == CB_KERNEL_PROBING)
+        s_probe (self);
+    if (now < self->deadline) {
+        s_arm (self);
+        return;
+    }
+    self->deadline = CB_USEC_NEVER;
+    if (self->state == CB_KERNEL_DYING) {
+        if (!self->exited) {
+            cb_log_error ("the warden does not tell a kernel's end",
+                          CB_STR ("session", self->spec->name));
+            cb_launcher_abandon (self->launcher, &self->watch);
+            self->death.code = CB_E_GONE;
+            (void)snprintf (self->death.text, sizeof self->death.text, "%s",
+                            self->why[0] != '\0' ? self->why : "the kernel process ended");
+        }
+        s_gone (self);
+        return;
+    }
+    (void)snprintf (why, sizeof why, "%s", self->why);
+    if (self->state < CB_KERNEL_IDLE && why[0] == '\0')
+        (void)snprintf (why, sizeof why, "the kernel did not answer within %u s of its start",
+                        (unsigned)(CB_KERNEL_START_LIMIT / CB_USEC_PER_SEC));
+    cb_kernel_kill (self, why);
+}
+
+/* ---- making it ---- */
+
+static int
+s_connection_file (const cb_kernel *self, const char *key, cb_err *err)
+{
+    cb_owned (cb_json) json_t *object =
+        json_pack ("{s:s, s:s, s:s, s:[i,i,i,i,i]}", "key", key, "signature_scheme", "hmac-sha256",
+                   "session", self->identity, "fds", CB_STAGE_FD_CHANNELS, CB_STAGE_FD_CHANNELS + 1,
+                   CB_STAGE_FD_CHANNELS + 2, CB_STAGE_FD_CHANNELS + 3, CB_STAGE_FD_CHANNELS + 4);
+    size_t size = 0;
+    cb_auto_free char *text = object != NULL ? cb_json_text (object, &size) : NULL;
+
+    if (text == NULL)
+        return cb_fail_nomem (err);
+    return cb_memfd ("cellblock-connection", text, size, err);
+}
+
+static int
+s_ask (cb_kernel *self, const cb_kernel_options *options, cb_err *err)
+{
+    cb_scoped (cb_channels) cb_channels channels;
+    char key[65];
+    char token[9];
+
+    cb_random_hex (key, 32);
+    cb_random_hex (token, 4);
+    (void)snprintf (self->identity, sizeof self->identity, "%s-%s", self->spec->name, token);
+    cb_channels_init (&channels);
+    CB_TRY (cb_channels_make (&channels, options->runtime_fd, err));
+    cb_auto_close int connection = s_connection_file (self, key, err);
+    CB_TRY (connection);
+    cb_auto_close int page =
+        cb_memfd ("cellblock-page", self->identity, sizeof self->identity, err);
+    CB_TRY (page);
+    cb_launch_order order = {
+        .spec = self->spec, .channels = &channels, .connection = connection, .page = page};
+    CB_TRY (cb_launcher_start (self->launcher, &self->watch, &order, err));
+    self->jail = self->watch.jail;
+    s_become (self, CB_KERNEL_LAUNCHING);
+    cb_link_options link = {.name = self->spec->name,
+                            .key = key,
+                            .session = self->identity,
+                            .max_message = options->max_message,
+                            .quota = options->quota};
+    self->link = cb_link_new (self->loop, &channels, &link, &s_link_events, self, err);
+    explicit_bzero (key, sizeof key);
+    return self->link != NULL ? 0 : -CB_E_IO;
+}
+
+cb_kernel *
+cb_kernel_new (cb_loop *loop, cb_launcher *launcher, const cb_kernel_options *options,
+               const cb_kernel_events *events, void *context, cb_err *err)
+{
+    cb_owned (cb_kernel) cb_kernel *self = calloc (1, sizeof *self);
+
+    if (self == NULL) {
+        (void)cb_fail_nomem (err);
+        return NULL;
+    }
+    *self = (cb_kernel){.loop = loop,
+                        .launcher = launcher,
+                        .events = events,
+                        .context = context,
+                        .spec = options->spec,
+                        .watch.events = &s_watch_events,
+                        .tree = -1,
+                        .pidfd = -1,
+                        .probe_at = CB_USEC_NEVER,
+                        .asked_at = cb_now ()};
+    cb_usage_init (&self->usage);
+    self->deadline = self->asked_at + CB_KERNEL_START_LIMIT;
+    if (cb_loop_at (loop, self->deadline, s_on_time, self, &self->timer, err) < 0 ||
+        s_ask (self, options, err) < 0)
+        return NULL;
+    return cb_take (self);
+}
+
+void
+cb_kernel_destroy (cb_kernel **self_at)
+{
+    cb_kernel *self = *self_at;
+
+    if (self == NULL)
+        return;
+    cb_launcher_abandon (self->launcher, &self->watch);
+    if (self->exited)
+        cb_launcher_release (self->launcher, self->jail);
+    cb_source_destroy (&self->timer);
+    cb_source_destroy (&self->pidfd_source);
+    cb_link_destroy (&self->link);
+    cb_usage_done (&self->usage);
+    cb_close (&self->pidfd);
+    cb_close (&self->tree);
+    free (self);
+    *self_at = NULL;
+}
+
+/* ---- what it is and does ---- */
+
+cb_kernel_state
+cb_kernel_state_of (const cb_kernel *self)
+{
+    return self->state;
+}
+
+const cb_launch_started *
+cb_kernel_facts (const cb_kernel *self)
+{
+    return self->tree >= 0 ? &self->started : NULL;
+}
+
+uint64_t
+cb_kernel_jail (const cb_kernel *self)
+{
+    return self->jail;
+}
+
+int
+cb_kernel_tree (const cb_kernel *self)
+{
+    return self->tree;
+}
+
+uint64_t
+cb_kernel_dropped (const cb_kernel *self)
+{
+    return cb_link_dropped (self->link);
+}
+
+void
+cb_kernel_usage (const cb_kernel *self, cb_usage *ret_usage)
+{
+    cb_usage_read (&self->usage, ret_usage);
+}
+
+int
+cb_kernel_execute (cb_kernel *self, const char *msg_id, const json_t *content, cb_err *err)
+{
+    cb_link_request request = {.channel = CB_CHANNEL_SHELL,
+                               .msg_type = "execute_request",
+                               .msg_id = msg_id,
+                               .content = content};
+
+    if (self->state != CB_KERNEL_IDLE)
+        return cb_fail (err, CB_E_BUSY, "the kernel is %s", cb_kernel_state_name (self->state));
+    CB_TRY (cb_link_send (self->link, &request, err));
+    s_become (self, CB_KERNEL_BUSY);
+    return 0;
+}
+
+void
+cb_kernel_done (cb_kernel *self)
+{
+    if (self->state == CB_KERNEL_BUSY)
+        s_become (self, CB_KERNEL_IDLE);
+}
+
+int
+cb_kernel_knows (const cb_kernel *self, const char *msg_id)
+{
+    return cb_link_knows (self->link, msg_id);
+}
+
+/* What is asked of a kernel that may be gone already: a failure is not worth more than a line. */
+static void
+s_tell (cb_kernel *self, const cb_link_request *request)
+{
+    cb_err err = CB_ERR_INIT;
+
+    if (s_ending (self) || cb_link_send (self->link, request, &err) == 0)
+        return;
+    cb_log_debug ("a kernel cannot be told", CB_STR ("session", self->spec->name),
+                  CB_STR ("what", request->msg_type), CB_STR ("why", err.text));
+}
+
+void
+cb_kernel_no_input (cb_kernel *self, const cb_jmsg *message)
+{
+    cb_owned (cb_json) json_t *content = json_pack ("{s:s}", "value", "");
+    cb_link_request request = {.channel = CB_CHANNEL_STDIN,
+                               .msg_type = "input_reply",
+                               .content = content,
+                               .parent = message->dicts[CB_DICT_HEADER]};
+    s_tell (self, &request);
+}
+
+void
+cb_kernel_interrupt (cb_kernel *self)
+{
+    cb_link_request request = {.channel = CB_CHANNEL_CONTROL, .msg_type = "interrupt_request"};
+
+    s_tell (self, &request);
+}
+
+void
+cb_kernel_interrupt_hard (cb_kernel *self)
+{
+    cb_err err = CB_ERR_INIT;
+
+    if (!s_ending (self) && cb_launcher_signal (self->launcher, &self->watch, SIGINT, &err) < 0)
+        cb_log_warn ("a kernel cannot be signalled", CB_STR ("session", self->spec->name),
+                     CB_STR ("why", err.text));
+}
+
+void
+cb_kernel_refuse (cb_kernel *self, cb_channel channel, const cb_jmsg *message, const char *why)
+{
+    cb_link_refuse (self->link, channel, message, why);
+}

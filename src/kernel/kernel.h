@@ -1,0 +1,69 @@
+/* kernel.h - one kernel from its start to its end: jail, connections, state. */
+#ifndef CB_KERNEL_KERNEL_H
+#define CB_KERNEL_KERNEL_H
+
+#include "kernel/death.h"
+#include "kernel/launcher.h"
+#include "kernel/link.h"
+#include "kernel/state.h"
+#include "kernel/usage.h"
+
+/* From START to the answer of kernel_info; over it the kernel is killed and that is told. */
+#define CB_KERNEL_START_LIMIT (30 * CB_USEC_PER_SEC)
+
+typedef struct cb_kernel cb_kernel;
+
+typedef struct cb_kernel_events {
+    /* It answers and its output arrives. Once. */
+    void (*on_ready) (cb_kernel *kernel, void *context);
+    /* A checked message (see link.h), never one of our own probes. Borrowed. */
+    void (*on_message) (cb_kernel *kernel, cb_channel channel, cb_jmsg *message, void *context);
+    /* It is gone, everything it had sent was delivered, nothing of it is left. The callee destroys
+     * it. */
+    void (*on_gone) (cb_kernel *kernel, const cb_death *death, void *context);
+} cb_kernel_events;
+
+typedef struct cb_kernel_options {
+    const cb_jail_spec *spec; /* borrowed for the kernel's life; spec->name is the session's */
+    int runtime_fd;           /* borrowed: where sockets are made for a moment */
+    size_t max_message;       /* bytes of one message of the kernel */
+    cb_quota *quota;          /* borrowed; NULL: not accounted */
+} cb_kernel_options;
+
+/* Makes sockets and key, asks the warden. Owned; NULL with err. */
+cb_kernel *cb_kernel_new (cb_loop *loop, cb_launcher *launcher, const cb_kernel_options *options,
+                          const cb_kernel_events *events, void *context, cb_err *err);
+/* A jail that still lives is killed; nothing is told. */
+void cb_kernel_destroy (cb_kernel **self);
+
+cb_kernel_state cb_kernel_state_of (const cb_kernel *self);
+/* What is in force; NULL before the jail stands. Borrowed. */
+const cb_launch_started *cb_kernel_facts (const cb_kernel *self);
+/* The warden's number of its jail; its files can be read until the kernel is destroyed. */
+uint64_t cb_kernel_jail (const cb_kernel *self);
+/* O_PATH of its quota tmpfs, -1 before the jail stands. Borrowed. */
+int cb_kernel_tree (const cb_kernel *self);
+/* Messages dropped because of what they were. */
+uint64_t cb_kernel_dropped (const cb_kernel *self);
+void cb_kernel_usage (const cb_kernel *self, cb_usage *ret_usage);
+
+/* Sends an execute_request; only an idle kernel takes one, it is busy until cb_kernel_done. */
+int cb_kernel_execute (cb_kernel *self, const char *msg_id, const json_t *content, cb_err *err)
+    __attribute__ ((warn_unused_result));
+/* Reply and idle of the request are in. */
+void cb_kernel_done (cb_kernel *self);
+/* Whether this id was used not long ago. */
+int cb_kernel_knows (const cb_kernel *self, const char *msg_id);
+/* Answers an input_request with an empty line, so that nothing hangs. */
+void cb_kernel_no_input (cb_kernel *self, const cb_jmsg *request);
+/* Asks for KeyboardInterrupt by a message on control. */
+void cb_kernel_interrupt (cb_kernel *self);
+/* The same by a signal to the kernel process. */
+void cb_kernel_interrupt_hard (cb_kernel *self);
+/* Ends it; on_gone follows with `why` as the cause ("" to let the facts speak). */
+void cb_kernel_kill (cb_kernel *self, const char *why);
+/* A message that is out of place: counted, logged once a kind. */
+void cb_kernel_refuse (cb_kernel *self, cb_channel channel, const cb_jmsg *message,
+                       const char *why);
+
+#endif

@@ -1,0 +1,67 @@
+/* launcher.h - the broker's line to the warden: asks for jails, signals, kills; hears of ends. */
+#ifndef CB_KERNEL_LAUNCHER_H
+#define CB_KERNEL_LAUNCHER_H
+
+#include "jail/launchmsg.h"
+#include "kernel/channels.h"
+#include "loop/loop.h"
+
+typedef struct cb_launcher cb_launcher;
+
+/* One jail as seen from here; embedded in its kernel, which says what happens then. */
+typedef struct cb_launch_watch cb_launch_watch;
+typedef struct cb_launch_watch_events {
+    /* The jail stands. tree (O_PATH of its quota tmpfs) and pidfd are taken. */
+    void (*on_started) (cb_launch_watch *watch, const cb_launch_started *started, int tree,
+                        int pidfd);
+    /* It did not come into being; nothing else follows. */
+    void (*on_failed) (cb_launch_watch *watch, const cb_launch_failed *failed);
+    /* It is gone and cleaned up; nothing else follows. */
+    void (*on_exited) (cb_launch_watch *watch, const cb_launch_exited *exited);
+} cb_launch_watch_events;
+
+struct cb_launch_watch {
+    const cb_launch_watch_events *events;
+    uint64_t jail; /* 0: not with the warden */
+    int kill_owed; /* a KILL that did not fit into the line yet */
+    cb_launch_watch *next;
+};
+
+typedef struct cb_launcher_events {
+    /* The warden's line closed: nothing can live on. */
+    void (*on_warden_gone) (void *context);
+} cb_launcher_events;
+
+/* Takes socket (SEQPACKET to the warden, made non-blocking). Owned. Asks at once for the jails a
+ * broker before us left behind, and has them killed. */
+cb_launcher *cb_launcher_new (cb_loop *loop, int socket, const cb_launcher_events *events,
+                              void *context, cb_err *err);
+void cb_launcher_destroy (cb_launcher **self);
+
+typedef struct cb_launch_order {
+    const cb_jail_spec *spec;
+    const cb_channels *channels; /* borrowed: the warden gets copies */
+    int connection;              /* memfd, borrowed */
+    int page;                    /* memfd, borrowed */
+} cb_launch_order;
+
+/* Asks for a jail; watch->jail is its number from then on. watch is borrowed until on_failed,
+ * on_exited or cb_launcher_abandon. */
+int cb_launcher_start (cb_launcher *self, cb_launch_watch *watch, const cb_launch_order *order,
+                       cb_err *err) __attribute__ ((warn_unused_result));
+/* A signal to the kernel process. */
+int cb_launcher_signal (cb_launcher *self, const cb_launch_watch *watch, int signal, cb_err *err)
+    __attribute__ ((warn_unused_result));
+/* Ends the jail; on_exited follows. Never lost: sent later when the line is full. */
+void cb_launcher_kill (cb_launcher *self, cb_launch_watch *watch);
+/* Ends the jail without anybody who waits for it. */
+void cb_launcher_abandon (cb_launcher *self, cb_launch_watch *watch);
+/* The files of a jail that exited are needed no longer. */
+void cb_launcher_release (cb_launcher *self, uint64_t jail);
+
+/* Says that the sockets are open. */
+int cb_launcher_serving (cb_launcher *self, cb_err *err) __attribute__ ((warn_unused_result));
+/* Asks the warden to end everything. */
+int cb_launcher_shutdown (cb_launcher *self, cb_err *err) __attribute__ ((warn_unused_result));
+
+#endif

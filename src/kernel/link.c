@@ -1,0 +1,242 @@
+/* link.c - the connections to one kernel.
+ *
+ * Owns the peers of shell, iopub, stdin and control (heartbeats are not needed: the kernel's pidfd
+ * is on the loop; the hb connection is only held) and the kernel's signer. Code in the jail has the
+ * kernel's key, so a signature proves nothing: type and channel must be in the table of msgtype,
+ * and output must belong to a request that was really made. What does not fit is dropped and
+ * counted, and told to the log once a kind: a flood of forgeries must not become a flood of lines.
+ */
+#include "kernel/link.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Bytes that may wait for a kernel that does not read: a cell's source, some inputs. */
+#define OUT_LIMIT ((size_t)32 * 1024 * 1024)
+/* Frames of a message: six of the protocol, a topic, the buffers. */
+#define PARTS_MAX (CB_BUFFERS_MAX + 16)
+
+typedef enum {
+    REFUSED_FRAMING, /* unreadable, or signed with another key */
+    REFUSED_TYPE,    /* not on this channel */
+    REFUSED_PARENT,  /* belongs to nothing */
+    REFUSED_PLACE,   /* the receiver did not expect it */
+    REFUSED__COUNT
+} refused_kind;
+
+static const char *const s_refused[REFUSED__COUNT] = {
+    "a message of the kernel makes no sense", "a kernel sent a type that does not belong there",
+    "output of a kernel belongs to no request", "a message of the kernel is out of place"};
+
+typedef struct peer_slot {
+    cb_link *link;
+    cb_channel channel;
+    cb_zpeer *peer;
+} peer_slot;
+
+struct cb_link {
+    const cb_link_events *events;
+    void *context;
+    cb_signer *signer;
+    const char *name;
+    const char *session;
+    peer_slot slots[CB_CHANNEL__COUNT];
+    int hb; /* only held */
+    cb_parents parents;
+    uint64_t refused[REFUSED__COUNT];
+};
+
+static const int s_channel_bit[CB_CHANNEL__COUNT] = {CB_ON_SHELL, CB_ON_IOPUB, CB_ON_STDIN,
+                                                     CB_ON_CONTROL, 0};
+
+static void
+s_refuse (cb_link *self, refused_kind kind, cb_channel channel, const char *type, const char *why)
+{
+    if (self->refused[kind]++ == 0)
+        cb_log_warn (s_refused[kind], CB_STR ("session", self->name),
+                     CB_STR ("channel", cb_channel_name (channel)), CB_STR ("type", type),
+                     CB_STR ("why", why));
+}
+
+void
+cb_link_refuse (cb_link *self, cb_channel channel, const cb_jmsg *message, const char *why)
+{
+    s_refuse (self, REFUSED_PLACE, channel, message->msg_type, why);
+}
+
+/* Whether its parent is one of our requests. Announcements of the kernel itself have none. */
+static int
+s_parent_fits (cb_link *self, cb_channel channel, const cb_jmsg *message)
+{
+    if (message->parent_id[0] == '\0')
+        return channel == CB_CHANNEL_IOPUB && (strcmp (message->msg_type, "status") == 0 ||
+                                               strcmp (message->msg_type, "iopub_welcome") == 0);
+    return cb_parents_has (&self->parents, message->parent_id);
+}
+
+static void
+s_on_message (cb_zpeer *peer, cb_zmsg *raw, void *context)
+{
+    peer_slot *slot = context;
+    cb_link *self = slot->link;
+    cb_err err = CB_ERR_INIT;
+    cb_owned (cb_jmsg) cb_jmsg *message = NULL;
+
+    (void)peer;
+    if (cb_jmsg_read (self->signer, raw, &message, &err) < 0) {
+        s_refuse (self, REFUSED_FRAMING, slot->channel, "", err.text);
+        return;
+    }
+    if (message->type == NULL || !(message->type->from_kernel & s_channel_bit[slot->channel])) {
+        s_refuse (self, REFUSED_TYPE, slot->channel, message->msg_type, "");
+        return;
+    }
+    if (!s_parent_fits (self, slot->channel, message)) {
+        s_refuse (self, REFUSED_PARENT, slot->channel, message->msg_type, "");
+        return;
+    }
+    self->events->on_message (self, slot->channel, message, self->context);
+}
+
+static void
+s_on_closed (cb_zpeer *peer, const cb_err *reason, void *context)
+{
+    peer_slot *slot = context;
+    cb_link *self = slot->link;
+    cb_err why = *reason;
+
+    cb_zpeer_destroy (&peer);
+    slot->peer = NULL;
+    self->events->on_lost (self, slot->channel, &why, self->context);
+}
+
+static void
+s_on_ready (cb_zpeer *peer, void *context)
+{
+    peer_slot *slot = context;
+
+    (void)peer;
+    slot->link->events->on_open (slot->link, slot->channel, slot->link->context);
+}
+
+static const cb_zpeer_events s_events = {
+    .on_ready = s_on_ready, .on_message = s_on_message, .on_closed = s_on_closed};
+
+static int
+s_open (cb_link *self, cb_loop *loop, cb_channels *channels, const cb_link_options *options,
+        cb_err *err)
+{
+    static const char *const types[] = {"DEALER", "SUB", "DEALER", "DEALER"};
+    size_t max = options->max_message;
+
+    for (unsigned i = 0; i < CB_CHANNEL_HB; i++) {
+        cb_zpeer_options peer = {
+            .zmtp = {.socket_type = types[i],
+                     /* One id on shell, stdin and control: a kernel asks for input on stdin by the
+                      * identity that the request had on shell. */
+                     .identity = i != CB_CHANNEL_IOPUB ? options->session : NULL,
+                     .identity_size = i != CB_CHANNEL_IOPUB ? strlen (options->session) : 0,
+                     .budget = {.max_parts = PARTS_MAX,
+                                .max_frame = max,
+                                .max_message = max,
+                                .max_commands = 64,
+                                .max_subscriptions = 0},
+                     .quota = options->quota},
+            .out_limit = OUT_LIMIT,
+            .quota = options->quota,
+            .handshake = CB_USEC_NEVER, /* a Python is starting; the kernel's own deadline counts */
+            .priority = i == CB_CHANNEL_CONTROL ? CB_PRIORITY_CONTROL : CB_PRIORITY_NORMAL};
+        self->slots[i].link = self;
+        self->slots[i].channel = (cb_channel)i;
+        self->slots[i].peer = cb_zpeer_new (loop, cb_take_fd (&channels->connected[i]), &peer,
+                                            &s_events, &self->slots[i], err);
+        if (self->slots[i].peer == NULL)
+            return -CB_E_IO;
+    }
+    self->hb = cb_take_fd (&channels->connected[CB_CHANNEL_HB]);
+    return cb_zpeer_subscribe (self->slots[CB_CHANNEL_IOPUB].peer, "", 0, err);
+}
+
+cb_link *
+cb_link_new (cb_loop *loop, cb_channels *channels, const cb_link_options *options,
+             const cb_link_events *events, void *context, cb_err *err)
+{
+    cb_owned (cb_link) cb_link *self = calloc (1, sizeof *self);
+
+    if (self == NULL) {
+        (void)cb_fail_nomem (err);
+        return NULL;
+    }
+    *self = (cb_link){.events = events,
+                      .context = context,
+                      .name = options->name,
+                      .session = options->session,
+                      .hb = -1};
+    cb_parents_init (&self->parents);
+    self->signer = cb_signer_new (options->key, "hmac-sha256", err);
+    if (self->signer == NULL || s_open (self, loop, channels, options, err) < 0)
+        return NULL;
+    return cb_take (self);
+}
+
+void
+cb_link_destroy (cb_link **self_at)
+{
+    cb_link *self = *self_at;
+
+    if (self == NULL)
+        return;
+    for (int i = 0; i < CB_CHANNEL__COUNT; i++)
+        cb_zpeer_destroy (&self->slots[i].peer);
+    cb_close (&self->hb);
+    cb_signer_destroy (&self->signer);
+    free (self);
+    *self_at = NULL;
+}
+
+int
+cb_link_send (cb_link *self, const cb_link_request *request, cb_err *err)
+{
+    char msg_id[CB_MSG_ID_MAX];
+    cb_zpeer *peer = self->slots[request->channel].peer;
+
+    if (peer == NULL)
+        return cb_fail (err, CB_E_GONE, "the kernel closed its %s channel",
+                        cb_channel_name (request->channel));
+    if (request->msg_id == NULL)
+        cb_msg_id_new (msg_id);
+    cb_jmsg_draft draft = {.msg_type = request->msg_type,
+                           .msg_id = request->msg_id != NULL ? request->msg_id : msg_id,
+                           .session = self->session,
+                           .parent = request->parent,
+                           .content = request->content};
+    cb_owned (cb_zmsg) cb_zmsg *message = cb_jmsg_write (self->signer, &draft, err);
+    if (message == NULL)
+        return -CB_E_NOMEM;
+    int result = cb_zpeer_send (peer, message, 0, err);
+    CB_TRY (result);
+    if (result == CB_ZPEER_FULL)
+        return cb_fail (err, CB_E_BUSY, "the kernel does not read what it is sent");
+    if (request->channel != CB_CHANNEL_STDIN)
+        cb_parents_add (&self->parents, draft.msg_id);
+    return 0;
+}
+
+int
+cb_link_knows (const cb_link *self, const char *msg_id)
+{
+    return cb_parents_has (&self->parents, msg_id);
+}
+
+uint64_t
+cb_link_dropped (const cb_link *self)
+{
+    uint64_t sum = 0;
+
+    for (int i = 0; i < REFUSED__COUNT; i++)
+        sum += self->refused[i];
+    return sum;
+}

@@ -1,0 +1,59 @@
+/* link.h - the connections to one kernel: everything that comes is hostile until it is checked. */
+#ifndef CB_KERNEL_LINK_H
+#define CB_KERNEL_LINK_H
+
+#include "kernel/channels.h"
+#include "kernel/parents.h"
+#include "net/zpeer.h"
+#include "wire/jmsg.h"
+
+typedef struct cb_link cb_link;
+
+typedef struct cb_link_events {
+    /* The kernel answered the handshake on a channel: requests can be sent there. */
+    void (*on_open) (cb_link *link, cb_channel channel, void *context);
+    /* A message that may come there: signature, type and parent are checked. Borrowed. An output
+     * belongs to one of the last CB_PARENTS_MAX requests; a reply, an idle or an input_request may
+     * still belong to an old one: the receiver knows what runs. */
+    void (*on_message) (cb_link *link, cb_channel channel, cb_jmsg *message, void *context);
+    /* A connection is lost: the kernel closed it (reason->code 0) or broke the protocol. Once a
+     * channel; everything that came before was delivered. The callee may destroy the link. */
+    void (*on_lost) (cb_link *link, cb_channel channel, const cb_err *reason, void *context);
+} cb_link_events;
+
+typedef struct cb_link_options {
+    const char *name;    /* for logs, borrowed for the link's life */
+    const char *key;     /* the kernel's */
+    const char *session; /* of our headers towards it; borrowed for the link's life */
+    size_t max_message;  /* bytes of one message of the kernel */
+    cb_quota *quota;     /* borrowed; NULL: not accounted */
+} cb_link_options;
+
+/* Takes the connected descriptors out of channels. Owned; NULL with err. */
+cb_link *cb_link_new (cb_loop *loop, cb_channels *channels, const cb_link_options *options,
+                      const cb_link_events *events, void *context, cb_err *err);
+void cb_link_destroy (cb_link **self);
+
+typedef struct cb_link_request {
+    cb_channel channel;
+    const char *msg_type;
+    const char *msg_id;    /* NULL: a new one */
+    const json_t *content; /* borrowed */
+    cb_part parent;        /* of an input_reply: the header it answers */
+} cb_link_request;
+
+/* Signs and sends; the id joins the requests that output may belong to. -CB_E_BUSY when the kernel
+ * does not read what it is sent. */
+int cb_link_send (cb_link *self, const cb_link_request *request, cb_err *err)
+    __attribute__ ((warn_unused_result));
+
+/* Whether a request of this id was sent not long ago. */
+int cb_link_knows (const cb_link *self, const char *msg_id);
+
+/* Messages dropped so far because of what they were. */
+uint64_t cb_link_dropped (const cb_link *self);
+
+/* Counts (and logs once a kind) a message that the receiver found out of place. */
+void cb_link_refuse (cb_link *self, cb_channel channel, const cb_jmsg *message, const char *why);
+
+#endif
