@@ -82,6 +82,7 @@ static const cb_ctl_event s_events[] = {
     {"artifact", "path file size sha256"},
     {"limit", "name value dropped_bytes"},
     {"lost", "bytes messages"},
+    {"queued", "session run ahead"},
     {"start", "session run profile"},
 };
 

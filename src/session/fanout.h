@@ -1,0 +1,41 @@
+/* fanout.h - copies a run's output to its readers: one bounded queue a reader, losses told. */
+#ifndef CB_SESSION_FANOUT_H
+#define CB_SESSION_FANOUT_H
+
+#include "net/zpeer.h"
+#include "wire/jmsg.h"
+
+/* Readers of one run: the asker, and in time those who look on. */
+#define CB_READERS_MAX 32
+
+typedef struct cb_fanout cb_fanout;
+
+/* Somebody who can be told things: a connection, the key he is told with, the request he made. */
+typedef struct cb_asker {
+    cb_zpeer *peer;    /* borrowed; NULL once it is gone */
+    cb_signer *signer; /* borrowed */
+    cb_part header;    /* the request's, borrowed or owned as said where it stands */
+} cb_asker;
+
+cb_fanout *cb_fanout_new (cb_err *err);
+void cb_fanout_destroy (cb_fanout **self);
+
+/* Adds a reader (copies the header). -CB_E_LIMIT over CB_READERS_MAX. */
+int cb_fanout_add (cb_fanout *self, const cb_asker *asker, cb_err *err)
+    __attribute__ ((warn_unused_result));
+/* Drops the readers behind that connection; how many are left. */
+size_t cb_fanout_remove (cb_fanout *self, const cb_zpeer *peer);
+
+/* Signs once a signer and queues for each reader. A reader whose queue is full loses the message;
+ * that is counted. Never waits. */
+void cb_fanout_send (cb_fanout *self, const cb_jmsg *message);
+/* A word of ours, never lost: an event. content is borrowed. */
+void cb_fanout_tell (cb_fanout *self, const char *msg_type, const json_t *content);
+/* Tells each reader what it lost, then the reply. Nothing may follow. */
+void cb_fanout_finish (cb_fanout *self, const char *msg_type, const json_t *content);
+
+/* One message of ours to one asker, past its limit. A failure is the connection's end, which is
+ * told elsewhere. */
+void cb_asker_tell (const cb_asker *asker, const char *msg_type, const json_t *content);
+
+#endif

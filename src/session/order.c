@@ -1,0 +1,63 @@
+/* order.c - turns what a client asks for into what a session is made of. */
+#include "session/order.h"
+
+#include "base/jsonx.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int
+s_take_input (cb_jail_spec *spec, const json_t *input, cb_err *err)
+{
+    cb_jail_input *to = &spec->inputs[spec->n_inputs];
+    const char *path = NULL;
+    const char *name = NULL;
+
+    CB_TRY (cb_json_get_string (input, "path", sizeof to->path - 1, CB_JSON_REQUIRED, &path, err));
+    const char *slash = strrchr (path, '/');
+    if (slash == NULL || path[0] != '/')
+        return cb_fail (err, CB_E_INVALID, "the input '%.200s' is not an absolute path", path);
+    CB_TRY (cb_json_get_string (input, "name", sizeof to->name - 1, slash + 1, &name, err));
+    if (cb_file_name_check (name, NULL) < 0)
+        return cb_fail (err, CB_E_INVALID, "the input '%.200s' needs a file name of its own", path);
+    for (uint32_t i = 0; i < spec->n_inputs; i++)
+        if (strcmp (spec->inputs[i].name, name) == 0)
+            return cb_fail (err, CB_E_EXISTS, "two inputs would be /input/%.200s", name);
+    (void)snprintf (to->path, sizeof to->path, "%s", path);
+    (void)snprintf (to->name, sizeof to->name, "%s", name);
+    spec->n_inputs++;
+    return 0;
+}
+
+static int
+s_take_inputs (cb_jail_spec *spec, const json_t *inputs, cb_err *err)
+{
+    size_t i;
+    const json_t *input;
+
+    spec->n_inputs = 0;
+    if (json_array_size (inputs) > CB_SPEC_INPUTS_MAX)
+        return cb_fail (err, CB_E_LIMIT, "a session has at most %d inputs; give a folder",
+                        CB_SPEC_INPUTS_MAX);
+    json_array_foreach (inputs, i, input) CB_TRY (s_take_input (spec, input, err));
+    return 0;
+}
+
+int
+cb_session_open (cb_registry *registry, const cb_session_order *order, cb_session **ret_session,
+                 cb_err *err)
+{
+    /* Large (it has room for all inputs), so it is not on the stack. */
+    cb_auto_free cb_profile *profile = calloc (1, sizeof *profile);
+
+    if (profile == NULL)
+        return cb_fail_nomem (err);
+    CB_TRY (cb_profiles_resolve (cb_registry_services (registry)->profiles,
+                                 order->profile != NULL ? order->profile : "default", profile,
+                                 err));
+    CB_TRY (s_take_inputs (&profile->jail, order->inputs, err));
+    cb_session_options options = {
+        .name = order->name, .profile = profile, .ephemeral = order->ephemeral};
+    return cb_registry_add (registry, &options, ret_session, err);
+}

@@ -1,0 +1,481 @@
+/* run.c - one cell: a clock, an account, an ending.
+ *
+ * Owned by its session's queue. Everything a kernel says of a run passes through here and is
+ * believed once: one reply, one idle. What becomes of it in the world (interrupts, kills, messages)
+ * is the session's work; this file only says when. So all of it is tested with a clock in hand. */
+#include "session/run.h"
+
+#include "base/fdio.h"
+#include "base/jsonx.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* An interrupt by message that has had no effect is followed by a signal. */
+#define HARD_AFTER (300 * CB_USEC_PER_MSEC)
+/* Between a reply and its idle, in either order. */
+#define PATIENCE (2 * CB_USEC_PER_SEC)
+/* Of an error in a reply: what a person can read. The error's output message has the whole. */
+#define ENAME_MAX     256
+#define EVALUE_MAX    16384
+#define TRACEBACK_MAX 200
+#define LINE_BYTES    65536
+/* A reply's content over this is not parsed: it is two lines in every honest kernel, but it carries
+ * the traceback. */
+#define REPLY_MAX ((size_t)4 * 1024 * 1024)
+
+struct cb_run {
+    char name[CB_RUN_NAME_MAX];
+    char session[CB_NAME_MAX];
+    char msg_id[CB_MSG_ID_MAX];
+    json_t *content;
+    cb_usec wall;
+    cb_usec grace;
+    uint64_t output_limit;
+    /* clock */
+    int live;
+    cb_usec begun_at;
+    cb_usec wall_used;
+    cb_usec wall_at;
+    cb_usec hard_at;
+    cb_usec kill_at;
+    cb_usec over_at;
+    int interrupt_due;
+    int interrupted; /* by a person */
+    int timed_out;
+    int killed;
+    /* account */
+    uint64_t output;
+    uint64_t dropped;
+    int capped;
+    /* what the kernel said */
+    int replied;
+    int idle;
+    int broken;      /* what it said makes no sense */
+    char status[16]; /* of the reply */
+    int64_t execution_count;
+    json_t *error; /* owned: ename, evalue, traceback */
+    int dead;
+    cb_death death;
+    cb_usage usage_before;
+    cb_usage usage_after;
+};
+
+static void
+s_name (char name[CB_RUN_NAME_MAX])
+{
+    struct timespec now;
+    struct tm utc;
+    char stamp[20];
+    char token[7];
+
+    (void)clock_gettime (CLOCK_REALTIME, &now);
+    (void)gmtime_r (&now.tv_sec, &utc);
+    (void)strftime (stamp, sizeof stamp, "%Y%m%d-%H%M%S", &utc);
+    cb_random_hex (token, 3);
+    (void)snprintf (name, CB_RUN_NAME_MAX, "%s-%s", stamp, token);
+}
+
+cb_run *
+cb_run_new (const cb_run_options *options, cb_err *err)
+{
+    cb_run *self = calloc (1, sizeof *self);
+
+    if (self == NULL) {
+        json_decref (options->content);
+        (void)cb_fail_nomem (err);
+        return NULL;
+    }
+    *self = (cb_run){.content = options->content,
+                     .wall = options->wall,
+                     .grace = options->grace,
+                     .output_limit = options->output_limit,
+                     .wall_at = CB_USEC_NEVER,
+                     .hard_at = CB_USEC_NEVER,
+                     .kill_at = CB_USEC_NEVER,
+                     .over_at = CB_USEC_NEVER};
+    s_name (self->name);
+    (void)snprintf (self->session, sizeof self->session, "%s", options->session);
+    (void)snprintf (self->msg_id, sizeof self->msg_id, "%s", options->msg_id);
+    return self;
+}
+
+void
+cb_run_destroy (cb_run **self_at)
+{
+    cb_run *self = *self_at;
+
+    if (self == NULL)
+        return;
+    json_decref (self->content);
+    json_decref (self->error);
+    free (self);
+    *self_at = NULL;
+}
+
+const char *
+cb_run_name (const cb_run *self)
+{
+    return self->name;
+}
+
+const char *
+cb_run_msg_id (const cb_run *self)
+{
+    return self->msg_id;
+}
+
+const json_t *
+cb_run_content (const cb_run *self)
+{
+    return self->content;
+}
+
+void
+cb_run_begin (cb_run *self, cb_usec now, const cb_usage *usage)
+{
+    self->live = 1;
+    self->begun_at = now;
+    self->usage_before = *usage;
+    if (self->wall > 0)
+        self->wall_at = now + self->wall;
+}
+
+int
+cb_run_is_live (const cb_run *self)
+{
+    return self->live;
+}
+
+int
+cb_run_account (cb_run *self, uint64_t size)
+{
+    if (!self->capped && size <= self->output_limit - self->output) {
+        self->output += size;
+        return 1;
+    }
+    self->capped = 1;
+    self->dropped += size;
+    return 0;
+}
+
+/* ---- what the kernel says ---- */
+
+static json_t *
+s_error (const char *ename, const char *evalue)
+{
+    return json_pack ("{s:s, s:s, s:[]}", "ename", ename, "evalue", evalue, "traceback");
+}
+
+/* A string member, cut to a length (at the border of a character). New reference. */
+static json_t *
+s_cut (const json_t *value, size_t most)
+{
+    const char *text = json_is_string (value) ? json_string_value (value) : "";
+    size_t size = strnlen (text, most + 1);
+
+    if (size > most) {
+        size = most;
+        while (size > 0 && ((unsigned char)text[size] & 0xc0) == 0x80)
+            size--;
+    }
+    return json_stringn (text, size);
+}
+
+static json_t *
+s_error_of_reply (const json_t *content)
+{
+    json_t *error = json_object ();
+    json_t *lines = json_array ();
+    const json_t *traceback = json_object_get (content, "traceback");
+    size_t n = json_is_array (traceback) ? json_array_size (traceback) : 0;
+
+    if (n > TRACEBACK_MAX)
+        n = TRACEBACK_MAX;
+    for (size_t i = 0; i < n; i++)
+        (void)json_array_append_new (lines, s_cut (json_array_get (traceback, i), LINE_BYTES));
+    (void)json_object_set_new (error, "ename",
+                               s_cut (json_object_get (content, "ename"), ENAME_MAX));
+    (void)json_object_set_new (error, "evalue",
+                               s_cut (json_object_get (content, "evalue"), EVALUE_MAX));
+    (void)json_object_set_new (error, "traceback", lines);
+    return error;
+}
+
+static int
+s_take_reply (cb_run *self, cb_jmsg *reply, cb_err *err)
+{
+    const char *status = NULL;
+
+    if (reply->dicts[CB_DICT_CONTENT].size > REPLY_MAX)
+        return cb_fail (err, CB_E_LIMIT, "its reply is over %zu bytes", REPLY_MAX);
+    const json_t *content = cb_jmsg_content (reply, err);
+    if (content == NULL)
+        return -CB_E_INVALID;
+    CB_TRY (cb_json_get_string (content, "status", sizeof self->status - 1, CB_JSON_REQUIRED,
+                                &status, err));
+    CB_TRY (
+        cb_json_get_int (content, "execution_count", 0, INT64_MAX, 0, &self->execution_count, err));
+    (void)snprintf (self->status, sizeof self->status, "%s", status);
+    if (strcmp (status, "error") == 0)
+        self->error = s_error_of_reply (content);
+    else if (strcmp (status, "aborted") == 0 || strcmp (status, "abort") == 0)
+        self->error = s_error ("ExecutionAborted", "the kernel did not run the cell");
+    else if (strcmp (status, "ok") != 0)
+        return cb_fail (err, CB_E_INVALID, "its reply has a status that does not exist");
+    return 0;
+}
+
+static void
+s_break (cb_run *self, const char *words)
+{
+    char text[CB_ERR_TEXT_MAX + 64];
+
+    (void)snprintf (text, sizeof text, "the kernel's answer makes no sense: %s", words);
+    self->broken = 1;
+    json_decref (self->error);
+    self->error = s_error ("KernelProtocolError", text);
+}
+
+int
+cb_run_on_reply (cb_run *self, cb_jmsg *reply, cb_usec now)
+{
+    cb_err err = CB_ERR_INIT;
+
+    if (self->replied)
+        return CB_RUN_TWICE;
+    self->replied = 1;
+    self->over_at = self->idle ? CB_USEC_NEVER : now + PATIENCE;
+    if (s_take_reply (self, reply, &err) == 0)
+        return CB_RUN_TAKEN;
+    s_break (self, err.text);
+    return CB_RUN_BROKEN;
+}
+
+int
+cb_run_on_idle (cb_run *self, cb_usec now)
+{
+    if (self->idle)
+        return CB_RUN_TWICE;
+    self->idle = 1;
+    self->over_at = self->replied ? CB_USEC_NEVER : now + PATIENCE;
+    return CB_RUN_TAKEN;
+}
+
+int
+cb_run_is_complete (const cb_run *self)
+{
+    return self->replied && self->idle;
+}
+
+/* ---- the clock ---- */
+
+int
+cb_run_interrupt (cb_run *self, cb_usec now)
+{
+    if (!self->live || self->hard_at != CB_USEC_NEVER)
+        return 1;
+    self->interrupted = 1;
+    self->interrupt_due = 1;
+    self->hard_at = now + HARD_AFTER;
+    return 0;
+}
+
+static void
+s_time_out (cb_run *self, cb_usec now)
+{
+    self->timed_out = 1;
+    self->wall_at = CB_USEC_NEVER;
+    self->interrupt_due = 1;
+    self->hard_at = now + HARD_AFTER;
+    self->kill_at = now + self->grace;
+}
+
+int
+cb_run_tick (cb_run *self, cb_usec now)
+{
+    if (!self->live)
+        return CB_RUN_WAIT;
+    if (now >= self->over_at) {
+        self->over_at = CB_USEC_NEVER;
+        if (!self->replied)
+            s_break (self, "it went idle without a reply");
+        return CB_RUN_OVER;
+    }
+    if (now >= self->wall_at)
+        s_time_out (self, now);
+    if (self->interrupt_due) {
+        self->interrupt_due = 0;
+        return CB_RUN_INTERRUPT;
+    }
+    if (now >= self->kill_at) {
+        self->kill_at = CB_USEC_NEVER;
+        self->hard_at = CB_USEC_NEVER;
+        self->killed = 1;
+        return CB_RUN_KILL;
+    }
+    if (now >= self->hard_at) {
+        self->hard_at = CB_USEC_NEVER;
+        return CB_RUN_INTERRUPT_HARD;
+    }
+    return CB_RUN_WAIT;
+}
+
+cb_usec
+cb_run_deadline (const cb_run *self)
+{
+    const cb_usec all[] = {self->wall_at, self->hard_at, self->kill_at, self->over_at};
+    cb_usec least = CB_USEC_NEVER;
+
+    if (!self->live)
+        return CB_USEC_NEVER;
+    if (self->interrupt_due)
+        return 0;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (all[i] < least)
+            least = all[i];
+    return least;
+}
+
+void
+cb_run_kill_words (const cb_run *self, char *text, size_t room)
+{
+    char wall[CB_UNITS_TEXT];
+
+    (void)snprintf (text, room, "a cell ran over its wall time of %s and did not stop when asked",
+                    cb_duration_text (self->wall, wall));
+}
+
+/* ---- the end ---- */
+
+void
+cb_run_end (cb_run *self, cb_usec now, const cb_usage *usage)
+{
+    if (self->live)
+        self->wall_used = now - self->begun_at;
+    self->live = 0;
+    self->usage_after = *usage;
+}
+
+void
+cb_run_die (cb_run *self, const cb_death *death)
+{
+    self->dead = 1;
+    self->death = *death;
+}
+
+uint64_t
+cb_run_dropped (const cb_run *self)
+{
+    return self->dropped;
+}
+
+json_t *
+cb_run_limit (const cb_run *self)
+{
+    char value[CB_UNITS_TEXT];
+
+    if (!self->capped)
+        return NULL;
+    return json_pack ("{s:s, s:s, s:I}", "name", "output", "value",
+                      cb_size_text (self->output_limit, value), "dropped_bytes",
+                      (json_int_t)self->dropped);
+}
+
+const char *
+cb_run_status (const cb_run *self)
+{
+    if (self->timed_out)
+        return "timeout";
+    if (self->dead)
+        return self->death.limit != NULL ? "limit" : "died";
+    if (self->capped)
+        return "limit";
+    if (self->interrupted && self->error != NULL)
+        return "interrupted";
+    return self->error != NULL ? "error" : "ok";
+}
+
+static json_t *
+s_result_error (const cb_run *self)
+{
+    char text[CB_ERR_TEXT_MAX + 64];
+    char value[CB_UNITS_TEXT];
+
+    if (self->timed_out) {
+        (void)snprintf (text, sizeof text, "the cell ran over its wall time of %s%s",
+                        cb_duration_text (self->wall, value),
+                        self->dead ? "; it did not stop when asked, so the kernel was ended and "
+                                     "the session's variables are gone"
+                                   : "");
+        return s_error ("WallTimeLimitExceeded", text);
+    }
+    if (self->dead)
+        return s_error ("KernelDied", self->death.text);
+    if (self->capped) {
+        (void)snprintf (
+            text, sizeof text, "the cell's output went over %s; %llu bytes were dropped",
+            cb_size_text (self->output_limit, value), (unsigned long long)self->dropped);
+        return s_error ("OutputLimitExceeded", text);
+    }
+    return json_incref (self->error);
+}
+
+static json_t *
+s_result_limit (const cb_run *self)
+{
+    char value[CB_UNITS_TEXT];
+
+    if (self->timed_out)
+        return NULL;
+    if (self->dead)
+        return self->death.limit == NULL ? NULL
+                                         : json_pack ("{s:s, s:s}", "name", self->death.limit,
+                                                      "value", self->death.limit_value);
+    if (self->capped)
+        return json_pack ("{s:s, s:s}", "name", "output", "value",
+                          cb_size_text (self->output_limit, value));
+    return NULL;
+}
+
+static json_t *
+s_result_usage (const cb_run *self)
+{
+    json_t *usage =
+        json_pack ("{s:f}", "wall_s", (double)self->wall_used / (double)CB_USEC_PER_SEC);
+
+    if (self->usage_before.known && self->usage_after.known) {
+        cb_usec cpu = self->usage_after.cpu - self->usage_before.cpu;
+        (void)json_object_set_new (usage, "cpu_s",
+                                   json_real ((double)cpu / (double)CB_USEC_PER_SEC));
+    }
+    if (self->usage_after.peak_memory > 0)
+        (void)json_object_set_new (usage, "peak_memory_bytes",
+                                   json_integer ((json_int_t)self->usage_after.peak_memory));
+    return usage;
+}
+
+json_t *
+cb_run_result (const cb_run *self, json_t *artifacts)
+{
+    json_t *result = json_object ();
+    const char *status = cb_run_status (self);
+    json_t *limit = s_result_limit (self);
+
+    (void)json_object_set_new (result, "session", json_string (self->session));
+    (void)json_object_set_new (result, "run", json_string (self->name));
+    (void)json_object_set_new (result, "status", json_string (status));
+    (void)json_object_set_new (result, "execution_count",
+                               self->execution_count > 0 ? json_integer (self->execution_count)
+                                                         : json_null ());
+    if (strcmp (status, "ok") != 0 && strcmp (status, "interrupted") != 0)
+        (void)json_object_set_new (result, "error", s_result_error (self));
+    (void)json_object_set_new (result, "findings", json_array ());
+    if (limit != NULL)
+        (void)json_object_set_new (result, "limit", limit);
+    (void)json_object_set_new (result, "usage", s_result_usage (self));
+    (void)json_object_set (result, "artifacts", artifacts);
+    return result;
+}

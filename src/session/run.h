@@ -1,0 +1,75 @@
+/* run.h - one cell: its clock, its output account, how it ended. No I/O; time is passed in. */
+#ifndef CB_SESSION_RUN_H
+#define CB_SESSION_RUN_H
+
+#include "kernel/death.h"
+#include "kernel/usage.h"
+#include "prov/filer.h"
+#include "wire/jmsg.h"
+
+/* A run's name, its end included: "20261120-081500-3fa9c1". */
+#define CB_RUN_NAME_MAX 32
+
+typedef struct cb_run cb_run;
+
+typedef struct cb_run_options {
+    const char *session;   /* its session's name */
+    const char *msg_id;    /* the client's, and of the execute_request */
+    json_t *content;       /* taken: the execute_request's */
+    cb_usec wall;          /* 0: no limit */
+    cb_usec grace;         /* between interrupt and kill */
+    uint64_t output_limit; /* bytes */
+} cb_run_options;
+
+/* Takes content also on failure. Owned; NULL with err. */
+cb_run *cb_run_new (const cb_run_options *options, cb_err *err);
+void cb_run_destroy (cb_run **self);
+
+const char *cb_run_name (const cb_run *self);
+const char *cb_run_msg_id (const cb_run *self);
+const json_t *cb_run_content (const cb_run *self);
+
+/* The clock starts. */
+void cb_run_begin (cb_run *self, cb_usec now, const cb_usage *usage);
+/* Whether its execute_request is with the kernel and the kernel has not finished it. */
+int cb_run_is_live (const cb_run *self);
+
+/* Charges output of this many bytes: 1 to send it on, 0 when it is over the cap (and then so is
+ * everything that follows). */
+int cb_run_account (cb_run *self, uint64_t size);
+
+enum { CB_RUN_TAKEN, CB_RUN_TWICE, CB_RUN_BROKEN }; /* outcomes of cb_run_on_reply, _on_idle */
+/* The execute_reply. A second one is CB_RUN_TWICE; one that makes no sense counts as the reply and
+ * ends the run in an error. */
+int cb_run_on_reply (cb_run *self, cb_jmsg *reply, cb_usec now);
+int cb_run_on_idle (cb_run *self, cb_usec now);
+/* Reply and idle are both in. */
+int cb_run_is_complete (const cb_run *self);
+
+/* A person's interrupt. 0, or 1 when one is on its way already. */
+int cb_run_interrupt (cb_run *self, cb_usec now);
+
+/* What to do now, told once each; call again until WAIT. OVER: reply without idle (or the other way
+ * round) and the patience for it is used up. */
+enum { CB_RUN_WAIT, CB_RUN_INTERRUPT, CB_RUN_INTERRUPT_HARD, CB_RUN_KILL, CB_RUN_OVER };
+int cb_run_tick (cb_run *self, cb_usec now);
+/* When tick has something to say next; CB_USEC_NEVER: not before something comes. */
+cb_usec cb_run_deadline (const cb_run *self);
+/* Why it is killed: the words for CB_RUN_KILL. */
+void cb_run_kill_words (const cb_run *self, char *text, size_t room);
+
+/* The kernel's part is over (complete, OVER, or dead). */
+void cb_run_end (cb_run *self, cb_usec now, const cb_usage *usage);
+void cb_run_die (cb_run *self, const cb_death *death);
+
+/* Bytes of output dropped because of the cap. */
+uint64_t cb_run_dropped (const cb_run *self);
+/* {"name", "value", "dropped_bytes"} for the event, or NULL when no cap was hit. New reference. */
+json_t *cb_run_limit (const cb_run *self);
+/* The object of `run -o json` without "outputs". artifacts is borrowed (an array). New reference,
+ * NULL when out of memory. */
+json_t *cb_run_result (const cb_run *self, json_t *artifacts);
+/* Its "status". */
+const char *cb_run_status (const cb_run *self);
+
+#endif

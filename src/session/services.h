@@ -1,0 +1,24 @@
+/* services.h - what every session borrows from the broker. */
+#ifndef CB_SESSION_SERVICES_H
+#define CB_SESSION_SERVICES_H
+
+#include "base/quota.h"
+#include "kernel/launcher.h"
+#include "loop/loop.h"
+#include "policy/profile.h"
+#include "session/files.h"
+
+typedef struct cb_services {
+    cb_loop *loop; /* borrowed, like all here */
+    cb_launcher *launcher;
+    cb_files *files;
+    int runtime_fd;              /* the runtime folder */
+    int sessions_fd;             /* its folder of connection files */
+    const char *runtime_dir;     /* its path, for people and connection files */
+    const char *state_dir;       /* where runs/RUN/output lies, for people */
+    cb_quota *kernels;           /* bytes in flight from and to all kernels */
+    const cb_profiles *profiles; /* changes by reload */
+    cb_usec idle_expiry;         /* a session nobody uses is stopped, 0: never; changes by reload */
+} cb_services;
+
+#endif

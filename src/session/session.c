@@ -1,0 +1,470 @@
+/* session.c - one session from its first start to its end.
+ *
+ * Owns the kernel (one after the other), the cells and those who wait. A kernel's end is handled in
+ * one place, cb_session_after_death_, once the cells have their answers: depending on why it ended
+ * the session starts another kernel, stays dead, or is over. The only writer of `state` is
+ * cb_session_become_. */
+#include "session/session-int.h"
+
+#include "base/fdio.h"
+#include "base/log.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One message of a kernel: its whole output in one piece, and room for a picture in JSON. */
+#define MESSAGE_ROOM ((uint64_t)8 * 1024 * 1024)
+
+static const struct {
+    const char *name;
+    unsigned next;
+} s_states[CB_SESSION__COUNT] = {
+    [CB_SESSION_STARTING] = {"starting", 1U << CB_SESSION_IDLE | 1U << CB_SESSION_RESTARTING |
+                                             1U << CB_SESSION_DEAD | 1U << CB_SESSION_STOPPING},
+    [CB_SESSION_IDLE] = {"idle", 1U << CB_SESSION_BUSY | 1U << CB_SESSION_RESTARTING |
+                                     1U << CB_SESSION_DEAD | 1U << CB_SESSION_STOPPING},
+    [CB_SESSION_BUSY] = {"busy", 1U << CB_SESSION_IDLE | 1U << CB_SESSION_RESTARTING |
+                                     1U << CB_SESSION_DEAD | 1U << CB_SESSION_STOPPING},
+    [CB_SESSION_RESTARTING] = {"restarting", 1U << CB_SESSION_IDLE | 1U << CB_SESSION_DEAD |
+                                                 1U << CB_SESSION_STOPPING},
+    [CB_SESSION_DEAD] = {"dead", 1U << CB_SESSION_RESTARTING | 1U << CB_SESSION_STOPPING},
+    [CB_SESSION_STOPPING] = {"stopping", 0},
+};
+
+const char *
+cb_session_state_name (cb_session_state state)
+{
+    assert (state < CB_SESSION__COUNT);
+    return s_states[state].name;
+}
+
+int
+cb_session_may_become (cb_session_state from, cb_session_state to)
+{
+    assert (from < CB_SESSION__COUNT && to < CB_SESSION__COUNT);
+    return (s_states[from].next >> to & 1U) != 0;
+}
+
+void
+cb_session_become_ (cb_session *self, cb_session_state next)
+{
+    assert (cb_session_may_become (self->state, next));
+    cb_log_debug ("session moves", CB_STR ("session", self->name),
+                  CB_STR ("from", s_states[self->state].name), CB_STR ("to", s_states[next].name));
+    self->state = next;
+    self->last_used = cb_now ();
+}
+
+/* ---- those who wait ---- */
+
+static int
+s_wait (cb_session *self, const cb_waiter *waiter, cb_err *err)
+{
+    if (self->n_waiters == CB_SESSION_WAITERS_MAX)
+        return cb_fail (err, CB_E_BUSY, "too many wait for session '%s' already", self->name);
+    self->waiters[self->n_waiters++] = *waiter;
+    return 0;
+}
+
+/* Tells those who wait for the end, or those who wait for readiness. */
+static void
+s_settle (cb_session *self, int for_end, const cb_err *err)
+{
+    cb_waiter told[CB_SESSION_WAITERS_MAX];
+    size_t n_told = 0;
+    size_t n_left = 0;
+
+    for (size_t i = 0; i < self->n_waiters; i++)
+        if (self->waiters[i].for_end == for_end)
+            told[n_told++] = self->waiters[i];
+        else
+            self->waiters[n_left++] = self->waiters[i];
+    self->n_waiters = n_left;
+    for (size_t i = 0; i < n_told; i++)
+        told[i].on_settled (err, told[i].context);
+}
+
+void
+cb_session_forget_waiter (cb_session *self, const void *context)
+{
+    size_t n_left = 0;
+
+    for (size_t i = 0; i < self->n_waiters; i++)
+        if (self->waiters[i].context != context)
+            self->waiters[n_left++] = self->waiters[i];
+    self->n_waiters = n_left;
+}
+
+/* ---- time ---- */
+
+static cb_usec
+s_expiry (const cb_session *self)
+{
+    int resting = self->state == CB_SESSION_IDLE || self->state == CB_SESSION_DEAD;
+
+    if (!resting || self->services->idle_expiry == 0)
+        return CB_USEC_NEVER;
+    return self->last_used + self->services->idle_expiry;
+}
+
+static cb_usec
+s_deadline (const cb_session *self)
+{
+    cb_usec cell = cb_cells_deadline_ (self);
+    cb_usec expiry = s_expiry (self);
+
+    return cell < expiry ? cell : expiry;
+}
+
+/* The timer is only ever moved forward: a deadline that went away costs one empty call later, and
+ * a short cell costs no system call. */
+void
+cb_session_arm_ (cb_session *self)
+{
+    cb_usec deadline = s_deadline (self);
+
+    if (deadline >= self->armed)
+        return;
+    self->armed = deadline;
+    cb_source_at (self->timer, deadline);
+}
+
+static void
+s_on_time (cb_source *source, void *context)
+{
+    cb_session *self = context;
+    cb_usec now = cb_now ();
+
+    (void)source;
+    self->armed = CB_USEC_NEVER;
+    cb_cells_tick_ (self, now);
+    if (now >= s_expiry (self)) {
+        cb_err err = CB_ERR_INIT;
+        cb_log_info ("session expires", CB_STR ("session", self->name));
+        (void)!cb_session_stop (self, "nobody used the session for long", NULL, NULL, &err);
+    }
+    cb_session_arm_ (self);
+}
+
+/* ---- the kernel ---- */
+
+static void
+s_over (cb_session *self)
+{
+    cb_err none = CB_ERR_INIT;
+    cb_err gone = {.code = CB_E_GONE};
+
+    (void)snprintf (gone.text, sizeof gone.text, "session '%s' was stopped", self->name);
+    if (self->state != CB_SESSION_STOPPING)
+        cb_session_become_ (self, CB_SESSION_STOPPING);
+    cb_session_withdraw (self);
+    s_settle (self, 0, &gone);
+    s_settle (self, 1, &none);
+    cb_log_info ("session over", CB_STR ("session", self->name));
+    self->on_over (self, self->context);
+}
+
+static void
+s_on_ready (cb_kernel *kernel, void *context)
+{
+    cb_session *self = context;
+    cb_err none = CB_ERR_INIT;
+
+    (void)kernel;
+    if (self->state == CB_SESSION_STOPPING)
+        return;
+    self->restart_asked = 0;
+    cb_session_become_ (self, CB_SESSION_IDLE);
+    cb_cells_on_ready_ (self);
+    s_settle (self, 0, &none);
+    cb_cells_next_ (self);
+    cb_session_arm_ (self);
+}
+
+static void
+s_on_message (cb_kernel *kernel, cb_channel channel, cb_jmsg *message, void *context)
+{
+    (void)kernel;
+    cb_cells_on_message_ (context, channel, message);
+}
+
+static void
+s_on_gone (cb_kernel *kernel, const cb_death *death, void *context)
+{
+    cb_session *self = context;
+
+    (void)kernel;
+    self->death = *death;
+    self->kernel_gone = 1;
+    cb_log_at (self->state == CB_SESSION_STOPPING ? CB_LOG_INFO : CB_LOG_WARN, "kernel gone",
+               CB_STR ("session", self->name), CB_STR ("why", death->text),
+               CB_INT ("dropped", cb_kernel_dropped (self->kernel)));
+    cb_cells_on_death_ (self);
+}
+
+static const cb_kernel_events s_kernel_events = {s_on_ready, s_on_message, s_on_gone};
+
+/* Starts a kernel. A fault is a death: told and handled as one. */
+static int
+s_launch (cb_session *self, cb_err *err)
+{
+    cb_kernel_options options = {.spec = &self->profile.jail,
+                                 .runtime_fd = self->services->runtime_fd,
+                                 .max_message = (size_t)(self->profile.output + MESSAGE_ROOM),
+                                 .quota = self->services->kernels};
+
+    self->kernel_gone = 0;
+    self->kernel = cb_kernel_new (self->services->loop, self->services->launcher, &options,
+                                  &s_kernel_events, self, err);
+    return self->kernel != NULL ? 0 : -CB_E_IO;
+}
+
+static void
+s_forget_kernel (cb_session *self)
+{
+    cb_job job = {.kind = CB_JOB_FORGET};
+    cb_err err = CB_ERR_INIT;
+
+    if (self->kernel == NULL)
+        return;
+    job.jail = cb_kernel_jail (self->kernel);
+    if (cb_files_submit (self->services->files, &job, NULL, NULL, &err) < 0)
+        cb_log_debug ("the file helper cannot be told", CB_STR ("why", err.text));
+    cb_kernel_destroy (&self->kernel);
+}
+
+/* ---- after a death ---- */
+
+/* Whether another automatic restart is within the bound; counts it. */
+static int
+s_may_restart (cb_session *self, cb_usec now)
+{
+    cb_usec *oldest = &self->restarted_at[self->restarts % CB_RESTARTS_MAX];
+
+    if (self->restarts >= CB_RESTARTS_MAX && now - *oldest < CB_RESTARTS_WITHIN)
+        return 0;
+    *oldest = now;
+    self->restarts++;
+    return 1;
+}
+
+static void
+s_stay_dead (cb_session *self)
+{
+    cb_err why = {.code = self->death.code};
+
+    (void)snprintf (why.text, sizeof why.text, "%s", self->death.text);
+    cb_session_become_ (self, CB_SESSION_DEAD);
+    cb_log_warn ("session is dead", CB_STR ("session", self->name), CB_STR ("why", why.text));
+    s_settle (self, 0, &why);
+    cb_session_arm_ (self);
+}
+
+static void
+s_launch_again (cb_session *self)
+{
+    cb_err err = CB_ERR_INIT;
+
+    if (self->state != CB_SESSION_RESTARTING)
+        cb_session_become_ (self, CB_SESSION_RESTARTING);
+    if (s_launch (self, &err) == 0)
+        return;
+    self->death = (cb_death){.before_ready = 1, .code = err.code};
+    (void)snprintf (self->death.text, sizeof self->death.text, "%s", err.text);
+    cb_cells_fail_queued_ (self);
+    s_stay_dead (self);
+}
+
+/* The first start came to nothing. Whoever waited knows why: then the name is free again. */
+static void
+s_never_started (cb_session *self)
+{
+    cb_err why = {.code = self->death.code};
+    int told = self->n_waiters > 0 || self->executions > 0 || self->ephemeral;
+
+    (void)snprintf (why.text, sizeof why.text, "%s", self->death.text);
+    s_settle (self, 0, &why);
+    if (told)
+        s_over (self);
+    else
+        s_stay_dead (self);
+}
+
+void
+cb_session_after_death_ (cb_session *self)
+{
+    int asked = self->restart_asked;
+
+    s_forget_kernel (self);
+    self->restart_asked = 0;
+    if (self->state == CB_SESSION_STOPPING)
+        s_over (self);
+    else if (asked)
+        s_launch_again (self);
+    else if (self->state == CB_SESSION_STARTING)
+        s_never_started (self);
+    else if (self->ephemeral)
+        s_over (self);
+    else if (s_may_restart (self, cb_now ()))
+        s_launch_again (self);
+    else
+        s_stay_dead (self);
+}
+
+/* ---- making it ---- */
+
+cb_session *
+cb_session_new (const cb_services *services, const cb_session_options *options,
+                cb_on_session_over *on_over, void *context, cb_err *err)
+{
+    cb_owned (cb_session) cb_session *self = calloc (1, sizeof *self);
+
+    if (self == NULL) {
+        (void)cb_fail_nomem (err);
+        return NULL;
+    }
+    self->services = services;
+    self->on_over = on_over;
+    self->context = context;
+    self->profile = *options->profile;
+    self->ephemeral = options->ephemeral;
+    self->created = time (NULL);
+    self->last_used = cb_now ();
+    self->armed = CB_USEC_NEVER;
+    cb_random_hex (self->key, 32);
+    (void)snprintf (self->name, sizeof self->name, "%s", options->name);
+    (void)snprintf (self->profile.jail.name, sizeof self->profile.jail.name, "%s", options->name);
+    (void)snprintf (self->profile.jail.profile, sizeof self->profile.jail.profile, "%s",
+                    self->profile.name);
+    if (cb_loop_at (services->loop, CB_USEC_NEVER, s_on_time, self, &self->timer, err) < 0 ||
+        s_launch (self, err) < 0)
+        return NULL;
+    cb_log_info ("session made", CB_STR ("session", self->name),
+                 CB_STR ("profile", self->profile.name), CB_INT ("ephemeral", self->ephemeral));
+    return cb_take (self);
+}
+
+void
+cb_session_destroy (cb_session **self_at)
+{
+    cb_session *self = *self_at;
+    cb_err gone = {.code = CB_E_GONE, .text = "the daemon ends"};
+
+    if (self == NULL)
+        return;
+    s_settle (self, 0, &gone);
+    s_settle (self, 1, &gone);
+    cb_cells_drop_ (self);
+    cb_session_withdraw (self);
+    cb_source_destroy (&self->timer);
+    cb_kernel_destroy (&self->kernel);
+    explicit_bzero (self->key, sizeof self->key);
+    free (self);
+    *self_at = NULL;
+}
+
+/* ---- what people ask of it ---- */
+
+int
+cb_session_when_ready (cb_session *self, cb_on_settled *on_settled, void *context, cb_err *err)
+{
+    cb_waiter waiter = {on_settled, context, 0};
+    cb_err none = CB_ERR_INIT;
+
+    switch (self->state) {
+    case CB_SESSION_IDLE:
+    case CB_SESSION_BUSY:
+        on_settled (&none, context);
+        return 0;
+    case CB_SESSION_STARTING:
+    case CB_SESSION_RESTARTING:
+        return s_wait (self, &waiter, err);
+    default:
+        return cb_fail (err, CB_E_GONE, "session '%s' is %s: %s", self->name,
+                        cb_session_state_name (self->state), self->death.text);
+    }
+}
+
+int
+cb_session_restart (cb_session *self, cb_on_settled *on_settled, void *context, cb_err *err)
+{
+    cb_waiter waiter = {on_settled, context, 0};
+
+    if (self->state == CB_SESSION_STOPPING)
+        return cb_fail (err, CB_E_GONE, "session '%s' is stopping", self->name);
+    CB_TRY (s_wait (self, &waiter, err));
+    self->restart_asked = 1;
+    cb_log_info ("session restarts", CB_STR ("session", self->name));
+    if (self->kernel == NULL) {
+        s_launch_again (self);
+        return 0;
+    }
+    if (self->state != CB_SESSION_RESTARTING)
+        cb_session_become_ (self, CB_SESSION_RESTARTING);
+    cb_kernel_kill (self->kernel, "the session was restarted");
+    return 0;
+}
+
+int
+cb_session_stop (cb_session *self, const char *why, cb_on_settled *on_settled, void *context,
+                 cb_err *err)
+{
+    cb_waiter waiter = {on_settled, context, 1};
+
+    if (on_settled != NULL)
+        CB_TRY (s_wait (self, &waiter, err));
+    if (self->state == CB_SESSION_STOPPING)
+        return 0;
+    cb_session_become_ (self, CB_SESSION_STOPPING);
+    if (self->kernel == NULL)
+        s_over (self);
+    else
+        cb_kernel_kill (self->kernel, why);
+    return 0;
+}
+
+const char *
+cb_session_name (const cb_session *self)
+{
+    return self->name;
+}
+
+cb_session_state
+cb_session_state_of (const cb_session *self)
+{
+    return self->state;
+}
+
+const cb_profile *
+cb_session_profile (const cb_session *self)
+{
+    return &self->profile;
+}
+
+int
+cb_session_is_ephemeral (const cb_session *self)
+{
+    return self->ephemeral;
+}
+
+void
+cb_session_keep (cb_session *self)
+{
+    self->ephemeral = 0;
+}
+
+uint64_t
+cb_session_jail (const cb_session *self)
+{
+    return self->kernel != NULL && cb_kernel_facts (self->kernel) != NULL
+               ? cb_kernel_jail (self->kernel)
+               : 0;
+}
+
+void
+cb_session_touch (cb_session *self)
+{
+    self->last_used = cb_now ();
+}

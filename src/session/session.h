@@ -1,0 +1,108 @@
+/* session.h - one session: a name, its kernel, its queue of cells, its end. */
+#ifndef CB_SESSION_SESSION_H
+#define CB_SESSION_SESSION_H
+
+#include "policy/profile.h"
+#include "session/fanout.h"
+#include "session/services.h"
+
+#include <jansson.h>
+
+/* Cells that wait behind the running one. */
+#define CB_SESSION_QUEUE_MAX 64
+/* People who wait for a start, a restart or an end. */
+#define CB_SESSION_WAITERS_MAX 64
+/* Automatic restarts, and the time in which so many are the most. */
+#define CB_RESTARTS_MAX    3
+#define CB_RESTARTS_WITHIN (60 * CB_USEC_PER_SEC)
+
+typedef enum {
+    CB_SESSION_STARTING,
+    CB_SESSION_IDLE,
+    CB_SESSION_BUSY,
+    CB_SESSION_RESTARTING,
+    CB_SESSION_DEAD,     /* its kernel is gone for good, or until somebody restarts it */
+    CB_SESSION_STOPPING, /* on its way out */
+    CB_SESSION__COUNT
+} cb_session_state;
+
+const char *cb_session_state_name (cb_session_state state);
+/* Whether the table has the move. */
+int cb_session_may_become (cb_session_state from, cb_session_state to);
+
+typedef struct cb_session cb_session;
+
+/* The session is over: nobody waits, no kernel lives. The callee destroys it (not at once, but from
+ * the loop: it may be called from within a call into the session). */
+typedef void cb_on_session_over (cb_session *session, void *context);
+
+typedef struct cb_session_options {
+    const char *name;
+    const cb_profile *profile; /* with inputs in profile->jail; copied */
+    int ephemeral;             /* for one cell: stopped after it */
+} cb_session_options;
+
+/* Starts its kernel. Borrows services for its life. Owned; NULL with err. */
+cb_session *cb_session_new (const cb_services *services, const cb_session_options *options,
+                            cb_on_session_over *on_over, void *context, cb_err *err);
+/* Everybody who waits is told that the daemon ends. */
+void cb_session_destroy (cb_session **self);
+
+const char *cb_session_name (const cb_session *self);
+cb_session_state cb_session_state_of (const cb_session *self);
+const cb_profile *cb_session_profile (const cb_session *self);
+int cb_session_is_ephemeral (const cb_session *self);
+/* An ephemeral session is kept after its cell. */
+void cb_session_keep (cb_session *self);
+/* The jail's number for file work, 0 when there is none now. */
+uint64_t cb_session_jail (const cb_session *self);
+/* Somebody used it: the idle clock starts again. */
+void cb_session_touch (cb_session *self);
+
+/* What a person may see of it (info.c). New reference. */
+json_t *cb_session_info (const cb_session *self);
+/* The limits of a profile with their units in words and numbers. New reference. */
+json_t *cb_session_limits (const cb_profile *profile);
+
+/* Writes NAME.json, the connection file for those who attach, into the folder of sessions, and
+ * takes it away. An ephemeral session has none. */
+int cb_session_publish (cb_session *self, cb_err *err) __attribute__ ((warn_unused_result));
+void cb_session_withdraw (cb_session *self);
+
+/* Called exactly once: err->code 0 when it is done. */
+typedef void cb_on_settled (const cb_err *err, void *context);
+
+/* When the kernel is ready (at once when it is), or with why it is not. -CB_E_BUSY: too many wait;
+ * then on_settled is not called. */
+int cb_session_when_ready (cb_session *self, cb_on_settled *on_settled, void *context, cb_err *err)
+    __attribute__ ((warn_unused_result));
+/* A fresh kernel under the same name; cells that run or wait are told. */
+int cb_session_restart (cb_session *self, cb_on_settled *on_settled, void *context, cb_err *err)
+    __attribute__ ((warn_unused_result));
+/* The end. on_settled may be NULL; it comes when nothing of it is left. */
+int cb_session_stop (cb_session *self, const char *why, cb_on_settled *on_settled, void *context,
+                     cb_err *err) __attribute__ ((warn_unused_result));
+/* Whoever gave this context is gone: on_settled will not be called. */
+void cb_session_forget_waiter (cb_session *self, const void *context);
+
+/* KeyboardInterrupt for the running cell: 1 when one runs, 0 when none does. */
+int cb_session_interrupt (cb_session *self);
+
+typedef struct cb_cell {
+    const char *msg_id; /* the client's */
+    const char *code;
+    cb_usec wall; /* 0: the profile's */
+    int silent;
+    int store_history;
+    cb_asker asker; /* who reads; the header is copied */
+} cb_cell;
+
+/* Queues a cell: the reader gets start, then the output, then run_reply. -CB_E_*: refused, nothing
+ * was told. */
+int cb_session_run (cb_session *self, const cb_cell *cell, cb_err *err)
+    __attribute__ ((warn_unused_result));
+
+/* A client is gone: it reads no more. An ephemeral session without readers ends. */
+void cb_session_client_gone (cb_session *self, const cb_zpeer *peer);
+
+#endif

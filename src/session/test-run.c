@@ -1,0 +1,266 @@
+/* test-run.c - one cell under a clock in hand: limits, interrupts, endings, accounts. */
+#include "base/table.h"
+#include "base/tap.h"
+#include "session/names.h"
+#include "session/run.h"
+#include "session/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SEC  CB_USEC_PER_SEC
+#define MSEC CB_USEC_PER_MSEC
+
+static const cb_usage s_unknown = {.known = 0};
+
+static cb_run *
+s_run (cb_usec wall)
+{
+    cb_err err = CB_ERR_INIT;
+    cb_run_options options = {.session = "amber",
+                              .msg_id = "id-1",
+                              .content = json_pack ("{s:s}", "code", "1"),
+                              .wall = wall,
+                              .grace = SEC,
+                              .output_limit = 1000};
+    cb_run *run = cb_run_new (&options, &err);
+
+    if (run == NULL)
+        abort ();
+    cb_run_begin (run, 100 * SEC, &s_unknown);
+    return run;
+}
+
+/* A reply with this content, as if it had come. */
+static int
+s_reply (cb_run *run, const char *content, cb_usec now)
+{
+    cb_jmsg *reply = calloc (1, sizeof *reply);
+
+    if (reply == NULL)
+        abort ();
+    reply->dicts[CB_DICT_CONTENT] = (cb_part){content, strlen (content)};
+    int outcome = cb_run_on_reply (run, reply, now);
+    json_decref (reply->content_);
+    free (reply);
+    return outcome;
+}
+
+static int
+s_status_is (cb_run *run, const char *status, const char *ename)
+{
+    cb_owned (cb_json) json_t *none = json_array ();
+    cb_owned (cb_json) json_t *result = cb_run_result (run, none);
+    const char *has = json_string_value (json_object_get (result, "status"));
+    const char *error =
+        json_string_value (json_object_get (json_object_get (result, "error"), "ename"));
+
+    if (strcmp (has, status) != 0)
+        printf ("# status is %s\n", has);
+    return strcmp (has, status) == 0 &&
+           (ename == NULL ? error == NULL : error != NULL && strcmp (error, ename) == 0);
+}
+
+static void
+s_test_good (void)
+{
+    cb_run *run = s_run (10 * SEC);
+
+    ok (cb_run_deadline (run) == 110 * SEC, "the wall limit is the first deadline");
+    ok (cb_run_tick (run, 101 * SEC) == CB_RUN_WAIT, "nothing to do before");
+    ok (s_reply (run, "{\"status\":\"ok\",\"execution_count\":3}", 101 * SEC) == CB_RUN_TAKEN &&
+            !cb_run_is_complete (run),
+        "a reply alone is not the end");
+    ok (cb_run_deadline (run) == 103 * SEC, "its idle has two seconds");
+    ok (cb_run_on_idle (run, 101 * SEC) == CB_RUN_TAKEN && cb_run_is_complete (run),
+        "reply and idle are");
+    ok (cb_run_on_idle (run, 101 * SEC) == CB_RUN_TWICE &&
+            s_reply (run, "{\"status\":\"error\"}", 101 * SEC) == CB_RUN_TWICE,
+        "each counts once");
+    cb_run_end (run, 101 * SEC + 500 * MSEC, &s_unknown);
+    cb_owned (cb_json) json_t *none = json_array ();
+    cb_owned (cb_json) json_t *result = cb_run_result (run, none);
+    ok (json_integer_value (json_object_get (result, "execution_count")) == 3 &&
+            json_real_value (json_object_get (json_object_get (result, "usage"), "wall_s")) ==
+                1.5 &&
+            json_object_get (result, "limit") == NULL,
+        "count and wall time are told");
+    ok (s_status_is (run, "ok", NULL), "status ok without an error");
+    cb_run_destroy (&run);
+}
+
+static void
+s_test_late (void)
+{
+    cb_run *run = s_run (0);
+
+    ok (cb_run_deadline (run) == CB_USEC_NEVER, "no wall limit, no deadline");
+    (void)s_reply (run, "{\"status\":\"ok\"}", 101 * SEC);
+    ok (cb_run_tick (run, 102 * SEC) == CB_RUN_WAIT && cb_run_tick (run, 103 * SEC) == CB_RUN_OVER,
+        "a kernel that never says idle is not waited for");
+    ok (s_status_is (run, "ok", NULL), "and its cell is fine");
+    cb_run_destroy (&run);
+
+    run = s_run (0);
+    (void)cb_run_on_idle (run, 101 * SEC);
+    ok (cb_run_tick (run, 103 * SEC) == CB_RUN_OVER &&
+            s_status_is (run, "error", "KernelProtocolError"),
+        "idle without a reply is an error");
+    cb_run_destroy (&run);
+}
+
+static void
+s_test_wall (void)
+{
+    cb_run *run = s_run (10 * SEC);
+    char words[200];
+
+    ok (cb_run_tick (run, 110 * SEC) == CB_RUN_INTERRUPT &&
+            cb_run_tick (run, 110 * SEC) == CB_RUN_WAIT,
+        "the wall limit interrupts, once");
+    ok (cb_run_deadline (run) == 110 * SEC + 300 * MSEC, "the signal comes after 300 ms");
+    ok (cb_run_tick (run, 110 * SEC + 300 * MSEC) == CB_RUN_INTERRUPT_HARD &&
+            cb_run_tick (run, 110 * SEC + 300 * MSEC) == CB_RUN_WAIT,
+        "once");
+    ok (cb_run_deadline (run) == 111 * SEC && cb_run_tick (run, 111 * SEC) == CB_RUN_KILL &&
+            cb_run_tick (run, 111 * SEC) == CB_RUN_WAIT,
+        "the kill after the grace");
+    cb_run_kill_words (run, words, sizeof words);
+    ok (strstr (words, "10 s") != NULL, "and says why: %s", words);
+    cb_death death = {.code = CB_E_GONE, .text = "killed"};
+    cb_run_die (run, &death);
+    cb_run_end (run, 111 * SEC, &s_unknown);
+    ok (s_status_is (run, "timeout", "WallTimeLimitExceeded"), "a timeout, not a death");
+    cb_run_destroy (&run);
+
+    run = s_run (10 * SEC);
+    (void)cb_run_tick (run, 110 * SEC);
+    (void)s_reply (run, "{\"status\":\"error\",\"ename\":\"KeyboardInterrupt\"}", 111 * SEC);
+    (void)cb_run_on_idle (run, 111 * SEC);
+    cb_run_end (run, 111 * SEC, &s_unknown);
+    ok (s_status_is (run, "timeout", "WallTimeLimitExceeded"), "also when the interrupt worked");
+    ok (cb_run_deadline (run) == CB_USEC_NEVER && cb_run_tick (run, 200 * SEC) == CB_RUN_WAIT,
+        "an ended run wants nothing");
+    cb_run_destroy (&run);
+}
+
+static void
+s_test_interrupt (void)
+{
+    cb_run *run = s_run (0);
+
+    ok (cb_run_interrupt (run, 101 * SEC) == 0 && cb_run_deadline (run) == 0 &&
+            cb_run_tick (run, 101 * SEC) == CB_RUN_INTERRUPT,
+        "a person's interrupt is due at once");
+    ok (cb_run_interrupt (run, 101 * SEC) == 1, "a second one changes nothing yet");
+    ok (cb_run_tick (run, 101 * SEC + 300 * MSEC) == CB_RUN_INTERRUPT_HARD &&
+            cb_run_deadline (run) == CB_USEC_NEVER,
+        "a signal follows, never a kill");
+    ok (cb_run_interrupt (run, 105 * SEC) == 0 && cb_run_tick (run, 105 * SEC) == CB_RUN_INTERRUPT,
+        "then a person may ask again");
+    (void)s_reply (run, "{\"status\":\"error\",\"ename\":\"KeyboardInterrupt\"}", 106 * SEC);
+    ok (s_status_is (run, "interrupted", NULL), "status interrupted");
+    cb_run_destroy (&run);
+
+    run = s_run (0);
+    (void)cb_run_interrupt (run, 101 * SEC);
+    (void)s_reply (run, "{\"status\":\"ok\"}", 101 * SEC);
+    ok (s_status_is (run, "ok", NULL), "an interrupt that came too late leaves it ok");
+    cb_run_destroy (&run);
+}
+
+static void
+s_test_output (void)
+{
+    cb_run *run = s_run (0);
+
+    ok (cb_run_limit (run) == NULL, "no limit was hit");
+    ok (cb_run_account (run, 600) && cb_run_account (run, 400), "the cap is reached");
+    ok (!cb_run_account (run, 1) && !cb_run_account (run, 50) && cb_run_dropped (run) == 51,
+        "what is over it is dropped and counted exactly");
+    (void)s_reply (run, "{\"status\":\"ok\"}", 101 * SEC);
+    ok (s_status_is (run, "limit", "OutputLimitExceeded"), "status limit");
+    cb_owned (cb_json) json_t *limit = cb_run_limit (run);
+    ok (json_integer_value (json_object_get (limit, "dropped_bytes")) == 51 &&
+            strcmp (json_string_value (json_object_get (limit, "value")), "1000 B") == 0,
+        "the event says it");
+    cb_run_destroy (&run);
+
+    run = s_run (0);
+    ok (!cb_run_account (run, 1001) && !cb_run_account (run, 1),
+        "after one that is too large nothing small slips through");
+    cb_run_destroy (&run);
+}
+
+static void
+s_test_endings (void)
+{
+    cb_run *run = s_run (0);
+    cb_death death = {.code = CB_E_GONE, .limit = "memory", .limit_value = "512 MiB"};
+
+    cb_run_die (run, &death);
+    ok (s_status_is (run, "limit", "KernelDied"), "out of memory is a limit");
+    cb_run_destroy (&run);
+
+    run = s_run (0);
+    death.limit = NULL;
+    cb_run_die (run, &death);
+    ok (s_status_is (run, "died", "KernelDied"), "another death is a death");
+    cb_run_destroy (&run);
+
+    static const char *const bad[] = {"{}",
+                                      "{\"status\":7}",
+                                      "{\"status\":\"fine\"}",
+                                      "{\"status\":\"ok\",\"execution_count\":\"x\"}",
+                                      "{\"status\":\"ok\",\"execution_count\":-1}",
+                                      "[]"};
+    for (size_t i = 0; i < CB_COUNT (bad); i++) {
+        run = s_run (0);
+        ok (s_reply (run, bad[i], 101 * SEC) == CB_RUN_BROKEN &&
+                s_status_is (run, "error", "KernelProtocolError"),
+            "a reply that makes no sense: %s", bad[i]);
+        cb_run_destroy (&run);
+    }
+    run = s_run (0);
+    (void)s_reply (run,
+                   "{\"status\":\"error\",\"ename\":\"E\",\"evalue\":9,\"traceback\":[1,\"a\"]}",
+                   101 * SEC);
+    ok (s_status_is (run, "error", "E"), "an error with odd parts is still an error");
+    cb_run_destroy (&run);
+    run = s_run (0);
+    (void)s_reply (run, "{\"status\":\"aborted\"}", 101 * SEC);
+    ok (s_status_is (run, "error", "ExecutionAborted"), "aborted");
+    cb_run_destroy (&run);
+}
+
+static void
+s_test_sessions (void)
+{
+    char name[CB_NAME_MAX];
+    int good = 1;
+    int stop = 1;
+
+    for (unsigned i = 0; i < 100; i++) {
+        cb_session_name_make (name, i % 20);
+        good &= cb_name_check ("session", name, NULL) == 0;
+    }
+    ok (good, "made names are names, such as %s", name);
+    for (int i = 0; i < CB_SESSION_STOPPING; i++)
+        stop &= cb_session_may_become ((cb_session_state)i, CB_SESSION_STOPPING);
+    ok (stop, "a session can be stopped in every state");
+    ok (!cb_session_may_become (CB_SESSION_DEAD, CB_SESSION_IDLE), "no life without a restart");
+    ok (!cb_session_may_become (CB_SESSION_STARTING, CB_SESSION_BUSY), "no cell before ready");
+}
+
+int
+main (void)
+{
+    s_test_good ();
+    s_test_late ();
+    s_test_wall ();
+    s_test_interrupt ();
+    s_test_output ();
+    s_test_endings ();
+    s_test_sessions ();
+    return tap_done ();
+}
