@@ -1,0 +1,71 @@
+/* verbs-run.c - the verb run: a cell in a fresh, a new or a living session. */
+#include "front/control-int.h"
+
+#include <string.h>
+
+/* What a run says about its session must fit the one there is. */
+static int
+s_check_living (const cb_request *request, const cb_session *session, cb_err *err)
+{
+    const char *profile = cb_request_text (request, "profile");
+    const char *has = cb_session_profile (session)->name;
+
+    if (json_array_size (json_object_get (request->content, "inputs")) > 0)
+        return cb_fail (err, CB_E_EXISTS,
+                        "session '%s' is there already and its inputs are fixed: copy the file in "
+                        "with cellblock put, or take another session",
+                        cb_session_name (session));
+    if (profile != NULL && strcmp (profile, has) != 0)
+        return cb_fail (err, CB_E_EXISTS,
+                        "session '%s' is there already with profile '%s', not '%s'",
+                        cb_session_name (session), has, profile);
+    return 0;
+}
+
+/* The session it names, made when it does not exist, or one for this cell alone. */
+static int
+s_session (cb_request *request, cb_session **ret_session, int *ret_made, cb_err *err)
+{
+    const char *name = cb_request_text (request, "session");
+    cb_registry *registry = request->control->registry;
+
+    *ret_session = name != NULL ? cb_registry_find (registry, name) : NULL;
+    *ret_made = *ret_session == NULL;
+    if (!*ret_made)
+        return s_check_living (request, *ret_session, err);
+    cb_session_order order = {.name = name,
+                              .profile = cb_request_text (request, "profile"),
+                              .inputs = json_object_get (request->content, "inputs"),
+                              .ephemeral = name == NULL && !cb_request_flag (request, "keep", 0)};
+    return cb_session_open (registry, &order, ret_session, err);
+}
+
+static cb_usec
+s_wall (const cb_request *request)
+{
+    double seconds = json_number_value (json_object_get (request->content, "timeout_s"));
+    cb_usec wall = (cb_usec)(seconds * (double)CB_USEC_PER_SEC);
+
+    return seconds > 0 && wall == 0 ? 1 : wall;
+}
+
+int
+cb_verb_run (cb_request *request, cb_err *err)
+{
+    cb_session *session = NULL;
+    int made = 0;
+
+    CB_TRY (s_session (request, &session, &made, err));
+    cb_cell cell = {.msg_id = request->message->msg_id,
+                    .code = cb_request_text (request, "code"),
+                    .wall = s_wall (request),
+                    .silent = cb_request_flag (request, "silent", 0),
+                    .store_history = cb_request_flag (request, "store_history", 1),
+                    .asker = {.peer = request->client->peer,
+                              .signer = request->control->signer,
+                              .header = request->message->dicts[CB_DICT_HEADER]}};
+    int result = cb_session_run (session, &cell, err);
+    if (result < 0 && made)
+        (void)!cb_session_stop (session, "its cell was refused", NULL, NULL, NULL);
+    return result;
+}
