@@ -1,0 +1,334 @@
+/* broker.c - wires the floors: loop, warden's line, file helper, sessions, control door.
+ *
+ * Made once by main-broker. What a floor needs of another goes through here: clients and sessions
+ * that come and go move the clock of leaving, a reload exchanges the configuration, a shutdown asks
+ * the warden, and the warden's closed line ends everything at once. */
+#include "broker/broker.h"
+
+#include "base/fdio.h"
+#include "base/log.h"
+#include "base/runtime.h"
+#include "base/tree.h"
+#include "front/control.h"
+#include "wire/connfile.h"
+#include "wire/ctl.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Front part of the control sockets' names in the runtime folder. */
+#define SOCKET_FRONT "c"
+/* Descriptors of a session (five channels, jail, pidfd, two of /proc, and as many again while one
+ * kernel follows another), and what the broker and its clients need beside them. */
+#define FDS_A_SESSION 18
+#define FDS_BESIDE    (CB_CLIENTS_MAX + 128)
+/* Bytes of unfinished messages of all kernels together. */
+#define KERNELS_BYTES_MAX ((uint64_t)1024 * 1024 * 1024)
+/* A daemon that was asked to end and whose warden does not end it ends itself. */
+#define SHUTDOWN_LIMIT (10 * CB_USEC_PER_SEC)
+
+struct cb_broker {
+    cb_loop *loop;
+    cb_launcher *launcher;
+    cb_files *files;
+    cb_registry *registry;
+    cb_control *control;
+    const cb_config_sources *sources;
+    cb_config *config;
+    cb_services services;
+    cb_quota kernels;
+    cb_control_facts facts;
+    char log[PATH_MAX];
+    int runtime;
+    size_t sessions_bound; /* by descriptors */
+    cb_source *leave;
+    int leaving; /* SHUTDOWN is with the warden */
+    cb_source *term;
+    cb_source *interrupt;
+};
+
+static void
+s_on_signal (cb_source *source, int signal, void *context)
+{
+    cb_broker *self = context;
+
+    (void)source;
+    cb_log_info ("ending on a signal", CB_INT ("signal", signal));
+    cb_loop_exit (self->loop, 0);
+}
+
+static void
+s_on_warden_gone (void *context)
+{
+    cb_broker *self = context;
+
+    cb_log_warn ("the warden is gone");
+    cb_loop_exit (self->loop, 0);
+}
+
+/* Without the file helper nothing can be collected; it is never forked again from here (the copy
+ * would hold keys): the warden starts a new broker. */
+static void
+s_on_files_gone (void *context)
+{
+    cb_broker *self = context;
+
+    cb_loop_exit (self->loop, 1);
+}
+
+static void
+s_shutdown (void *context)
+{
+    cb_broker *self = context;
+    cb_err err = CB_ERR_INIT;
+
+    if (self->leaving)
+        return;
+    self->leaving = 1;
+    if (cb_launcher_shutdown (self->launcher, &err) < 0) {
+        cb_log_error ("the warden cannot be asked to end", CB_STR ("why", err.text));
+        cb_loop_exit (self->loop, 1);
+        return;
+    }
+    cb_source_at (self->leave, cb_now () + SHUTDOWN_LIMIT);
+}
+
+static void
+s_on_leave (cb_source *source, void *context)
+{
+    cb_broker *self = context;
+
+    (void)source;
+    if (self->leaving) {
+        cb_log_error ("the warden does not end");
+        cb_loop_exit (self->loop, 1);
+        return;
+    }
+    cb_log_info ("leaving: no session and no client for long");
+    s_shutdown (self);
+}
+
+/* Sessions or clients came or went. */
+static void
+s_on_changed (void *context)
+{
+    cb_broker *self = context;
+    int used = self->control == NULL || cb_control_clients (self->control) > 0 ||
+               cb_registry_count (self->registry) > 0;
+
+    if (self->leaving)
+        return;
+    cb_source_at (self->leave, used || self->config->leave_after == 0
+                                   ? CB_USEC_NEVER
+                                   : cb_now () + self->config->leave_after);
+}
+
+static void
+s_apply_config (cb_broker *self)
+{
+    size_t most = self->config->sessions;
+
+    self->services.profiles = self->config->profiles;
+    self->services.idle_expiry = self->config->idle_expiry;
+    cb_log_open ("cellblock-broker", self->config->log_level);
+    if (self->registry != NULL)
+        cb_registry_set_most (self->registry,
+                              most < self->sessions_bound ? most : self->sessions_bound);
+}
+
+static int
+s_on_reload (void *context, cb_err *err)
+{
+    cb_broker *self = context;
+    cb_config *config = NULL;
+
+    CB_TRY (cb_config_load (self->sources, &config, err));
+    cb_config_destroy (&self->config);
+    self->config = config;
+    s_apply_config (self);
+    cb_log_info ("configuration read again");
+    s_on_changed (self);
+    return 0;
+}
+
+static const cb_control_events s_control_events = {s_on_changed, s_on_reload, s_shutdown};
+static const cb_launcher_events s_launcher_events = {s_on_warden_gone};
+
+/* ---- broker.json ---- */
+
+static int
+s_write_connection (const cb_broker *self, const char *key, cb_err *err)
+{
+    cb_scoped (cb_connfile) cb_connfile file;
+    size_t size = 0;
+
+    cb_connfile_init (&file);
+    (void)snprintf (file.ip, sizeof file.ip, "%s/" SOCKET_FRONT, self->services.runtime_dir);
+    (void)snprintf (file.key, sizeof file.key, "%s", key);
+    (void)snprintf (file.kernel_name, sizeof file.kernel_name, "cellblock");
+    file.more =
+        json_pack ("{s:i, s:s, s:I, s:I, s:s}", "protocol", CB_CTL_PROTOCOL, "version",
+                   self->facts.version, "pid", (json_int_t)self->facts.pid, "warden_pid",
+                   (json_int_t)self->facts.warden_pid, "state_dir", self->services.state_dir);
+    cb_auto_free char *text = cb_connfile_write (&file, &size, err);
+    if (text == NULL)
+        return -CB_E_INVALID;
+    return cb_write_file (self->runtime, CB_RUNTIME_BROKER, text, size, err);
+}
+
+/* An empty folder for the sessions' connection files. */
+static int
+s_sessions_folder (cb_broker *self, cb_err *err)
+{
+    CB_TRY (cb_remove_tree (self->runtime, CB_RUNTIME_SESSIONS, err));
+    if (mkdirat (self->runtime, CB_RUNTIME_SESSIONS, 0700) != 0)
+        return cb_fail_errno (err, CB_E_IO, "%s/" CB_RUNTIME_SESSIONS, self->services.runtime_dir);
+    self->services.sessions_fd = openat (self->runtime, CB_RUNTIME_SESSIONS,
+                                         O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (self->services.sessions_fd < 0)
+        return cb_fail_errno (err, CB_E_IO, "%s/" CB_RUNTIME_SESSIONS, self->services.runtime_dir);
+    return 0;
+}
+
+/* ---- making it ---- */
+
+static int
+s_open_lines (cb_broker *self, const cb_broker_options *options, cb_err *err)
+{
+    cb_auto_close int warden = options->warden;
+    cb_auto_close int socket = options->filer;
+
+    self->loop = cb_loop_new (err);
+    if (self->loop == NULL)
+        return -CB_E_IO;
+    self->launcher =
+        cb_launcher_new (self->loop, cb_take_fd (&warden), &s_launcher_events, self, err);
+    if (self->launcher == NULL)
+        return -CB_E_IO;
+    cb_filer *filer = cb_filer_new (cb_take_fd (&socket), err);
+    if (filer == NULL)
+        return -CB_E_IO;
+    self->files = cb_files_new (self->loop, filer, s_on_files_gone, self, err);
+    return self->files != NULL ? 0 : -CB_E_IO;
+}
+
+static int
+s_open_sources (cb_broker *self, cb_err *err)
+{
+    CB_TRY (cb_loop_at (self->loop, CB_USEC_NEVER, s_on_leave, self, &self->leave, err));
+    CB_TRY (cb_loop_signal (self->loop, SIGTERM, s_on_signal, self, &self->term, err));
+    return cb_loop_signal (self->loop, SIGINT, s_on_signal, self, &self->interrupt, err);
+}
+
+static void
+s_fill_services (cb_broker *self, const cb_broker_options *options)
+{
+    cb_quota_init (&self->kernels, NULL, KERNELS_BYTES_MAX);
+    self->services = (cb_services){.loop = self->loop,
+                                   .launcher = self->launcher,
+                                   .files = self->files,
+                                   .runtime_fd = options->runtime,
+                                   .sessions_fd = -1,
+                                   .runtime_dir = options->runtime_dir,
+                                   .state_dir = options->state_dir,
+                                   .kernels = &self->kernels};
+    (void)snprintf (self->log, sizeof self->log, "%s/" CB_STATE_LOG, options->state_dir);
+    self->facts = (cb_control_facts){.version = PACKAGE_VERSION,
+                                     .pid = getpid (),
+                                     .warden_pid = options->warden_pid,
+                                     .started_at = cb_now (),
+                                     .log = self->log};
+    self->runtime = options->runtime;
+}
+
+static int
+s_open_doors (cb_broker *self, cb_err *err)
+{
+    char key[65];
+
+    self->registry =
+        cb_registry_new (&self->services, self->sessions_bound, s_on_changed, self, err);
+    if (self->registry == NULL)
+        return -CB_E_NOMEM;
+    s_apply_config (self);
+    CB_TRY (s_sessions_folder (self, err));
+    cb_random_hex (key, 32);
+    cb_control_options control = {.loop = self->loop,
+                                  .registry = self->registry,
+                                  .runtime_fd = self->runtime,
+                                  .key = key,
+                                  .socket_front = SOCKET_FRONT,
+                                  .facts = &self->facts,
+                                  .events = &s_control_events,
+                                  .context = self};
+    self->control = cb_control_new (&control, err);
+    if (self->control == NULL)
+        return -CB_E_IO;
+    int result = s_write_connection (self, key, err);
+    explicit_bzero (key, sizeof key);
+    return result;
+}
+
+cb_broker *
+cb_broker_new (const cb_broker_options *options, cb_err *err)
+{
+    cb_owned (cb_broker) cb_broker *self = calloc (1, sizeof *self);
+    uint64_t nofile = cb_raise_nofile ();
+
+    if (self == NULL) {
+        (void)cb_fail_nomem (err);
+        return NULL;
+    }
+    self->sources = options->sources;
+    self->runtime = -1;
+    self->services.sessions_fd = -1;
+    self->sessions_bound =
+        nofile > FDS_BESIDE + FDS_A_SESSION ? (nofile - FDS_BESIDE) / FDS_A_SESSION : 1;
+    if (s_open_lines (self, options, err) < 0 || s_open_sources (self, err) < 0)
+        return NULL;
+    s_fill_services (self, options);
+    if (cb_config_load (options->sources, &self->config, err) < 0 || s_open_doors (self, err) < 0 ||
+        cb_launcher_serving (self->launcher, err) < 0)
+        return NULL;
+    s_on_changed (self);
+    cb_log_info ("serving", CB_STR ("version", self->facts.version),
+                 CB_STR ("runtime_dir", options->runtime_dir),
+                 CB_INT ("sessions", cb_registry_most (self->registry)));
+    return cb_take (self);
+}
+
+void
+cb_broker_destroy (cb_broker **self_at)
+{
+    cb_broker *self = *self_at;
+
+    if (self == NULL)
+        return;
+    /* Nobody is left who could be told that a client or a session went. */
+    self->leaving = 1;
+    cb_control_destroy (&self->control);
+    cb_registry_destroy (&self->registry);
+    cb_files_destroy (&self->files);
+    cb_launcher_destroy (&self->launcher);
+    cb_source_destroy (&self->leave);
+    cb_source_destroy (&self->term);
+    cb_source_destroy (&self->interrupt);
+    cb_config_destroy (&self->config);
+    cb_close (&self->services.sessions_fd);
+    if (self->runtime >= 0)
+        (void)unlinkat (self->runtime, CB_RUNTIME_BROKER, 0);
+    cb_loop_destroy (&self->loop);
+    free (self);
+    *self_at = NULL;
+}
+
+int
+cb_broker_run (cb_broker *self, cb_err *err)
+{
+    return cb_loop_run (self->loop, err);
+}
