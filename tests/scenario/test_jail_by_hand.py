@@ -79,7 +79,8 @@ facts = {
     "chroot": call(161, b"/"), "reboot": call(169, 0, 0, 0), "swapon": call(167, b"/x", 0),
     "splice": call(275, 0, 0, 0, 0, 0, 0), "future": call(600), "personality": call(135, 0x40000),
     "tiocsti": call(16, 0, 0x5412, b"x"), "syslog": call(103, 3, 0, 0), "sync": call(162),
-    "mknod_block": call(133, b"/work/b", 0o060600, 0), "mknod_fifo": call(133, b"/work/f", 0o10600, 0),
+    "mknod_block": call(133, b"/work/b", 0o060600, 0),
+    "mknod_fifo": call(133, b"/work/f", 0o10600, 0),
 }
 """
 
@@ -140,7 +141,8 @@ def test_what_a_cell_is(hand):
     answer = hand(FACTS + SHOW)
     found = facts(answer)
     status = found["status"]
-    assert [status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")] == ["0" * 16] * 5
+    for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert status[name] == "0" * 16, name
     assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
     assert status["Uid"].split() == ["1000"] * 4
     assert status["Groups"].strip() in ("", "65534")
@@ -171,13 +173,9 @@ def test_nothing_leaks_in(hand):
         assert found["pid1_environ"] == "PermissionError 13"
         assert found["pid1_maps"] == "PermissionError 13"
         assert found["pid1_root"] == "PermissionError 13"
-    kinds = set()
     for number, target in found["fds"].items():
-        kinds.add(target.split(":")[0])
-        assert "memfd" not in target and "cb-hand" not in target, (number, target)
-    assert kinds <= {"socket", "pipe", "anon_inode", "/dev/null", "/dev/urandom", "/proc/2/fd"} \
-        or all(kind.startswith(("/proc/", "/dev/", "/work", "/tmp")) for kind in
-               kinds - {"socket", "pipe", "anon_inode"}), kinds
+        assert target.startswith(("socket:", "pipe:", "anon_inode:", "/dev/", "/proc/2/fd")), \
+            (number, target)
 
 
 def test_what_can_be_written(hand):
@@ -205,7 +203,7 @@ def test_system_calls(hand):
 
 def test_other_abis_are_death(hand):
     code = r"""
-import ctypes, mmap, os, subprocess, sys
+import subprocess, sys
 program = '''
 import ctypes, mmap
 page = mmap.mmap(-1, 4096, prot=7)
@@ -242,7 +240,8 @@ print([line.split(":")[0].strip() for line in open("/proc/net/dev")][2:])
 def test_hints(hand):
     cells = ['open("/home/me/data.csv")', 'open("data.csv")', 'open("/work/none")',
              'import socket; socket.create_connection(("example.org", 80))',
-             'import socket; socket.socket()', 'import urllib.request as u; u.urlopen("http://10.1.2.3/")',
+             'import socket; socket.socket()',
+             'import urllib.request as u; u.urlopen("http://10.1.2.3/")',
              'open("/usr/x", "w")', 'open("/work/x", "wb").write(bytes(300 << 20))', '1 / 0',
              'import pandas as pd; pd.read_csv("/data/all.csv")']
     answer = hand(*cells, arguments=["--profile", "careful"])
@@ -261,7 +260,7 @@ def test_hints(hand):
 def test_streams_are_mended(hand):
     answer = hand(
         'import os; os.write(1, b"\\xff\\xfe ok\\n")', 'print("x" * 20_000_000)',
-        'import subprocess; subprocess.run(["sh", "-c", "yes | head -c 1000000"]); print("end")',
+        'import subprocess as s; s.run(["sh", "-c", "yes | head -c 1000000"]); print("end")',
         'import os; print(os.fsdecode(b"name-\\xff"))', 'raise ValueError("\\udc80")', 'print("alive")',
         'import os\nif os.fork() == 0:\n    print("child", flush=True); os._exit(0)\nos.wait()',
         'for i in range(5000): display(i)')
