@@ -1,0 +1,132 @@
+/* ceiling.c - the last word on what a jail may be. The broker may be taken over: then this table,
+ * not its configuration, decides. User 0 inside, missing namespaces and writable binds cannot be
+ * asked for at all: no packet has a field for them. */
+#include "warden/ceiling.h"
+
+#include "base/table.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MIB ((uint64_t)1 << 20)
+#define GIB ((uint64_t)1 << 30)
+
+#define HALF_OF_MEMORY 0 /* as `high`: cb_ceiling.memory */
+
+struct row {
+    const char *name;
+    size_t at;
+    size_t size; /* of the number: 8, 4 or 1 */
+    uint64_t low;
+    uint64_t high;
+    const char *unit;
+};
+
+#define NUMBER(field) offsetof (cb_jail_spec, field), sizeof (((cb_jail_spec *)0)->field)
+
+/* 0 means "no limit" to the kernel for memory, disk and files: refused by `low`. */
+static const struct row s_rows[] = {
+    {"memory", NUMBER (memory), 16 * MIB, HALF_OF_MEMORY, "bytes"},
+    {"disk", NUMBER (disk), MIB, 8 * GIB, "bytes"},
+    {"files", NUMBER (files), 32, 1000000, "files"},
+    {"cpu", NUMBER (cpu_percent), 0, 102400, "percent"},
+    {"processes", NUMBER (processes), 1, 4096, "processes"},
+    {"open_files", NUMBER (open_files), 32, 65536, "files"},
+    {"loopback", NUMBER (loopback), 0, 1, ""},
+    {"inputs", NUMBER (n_inputs), 0, CB_SPEC_INPUTS_MAX, "inputs"},
+};
+
+uint64_t
+cb_ceiling_memory (void)
+{
+    long pages = sysconf (_SC_PHYS_PAGES);
+    long page = sysconf (_SC_PAGESIZE);
+    uint64_t half = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page / 2 : 0;
+
+    return half > CB_CEILING_MEMORY_MIN ? half : CB_CEILING_MEMORY_MIN;
+}
+
+static uint64_t
+s_number (const cb_jail_spec *spec, const struct row *row)
+{
+    const char *at = (const char *)spec + row->at;
+    uint64_t wide;
+    uint32_t narrow;
+
+    if (row->size == sizeof wide) {
+        memcpy (&wide, at, sizeof wide);
+        return wide;
+    }
+    if (row->size == sizeof narrow) {
+        memcpy (&narrow, at, sizeof narrow);
+        return narrow;
+    }
+    return *(const uint8_t *)at;
+}
+
+/* Whether path is folder or lies below it. */
+static int
+s_is_in (const char *path, const char *folder)
+{
+    size_t size = strlen (folder);
+
+    if (strcmp (folder, "/") == 0)
+        return 1;
+    return strncmp (path, folder, size) == 0 && (path[size] == '/' || path[size] == '\0');
+}
+
+/* Absolute, no empty, "." or ".." component, no slash at the end. */
+static int
+s_is_plain (const char *path)
+{
+    if (path[0] != '/')
+        return 0;
+    for (const char *at = path; *at == '/';) {
+        size_t size = strcspn (++at, "/");
+        if (size == 0 || (size == 1 && at[0] == '.') || (size == 2 && at[0] == '.' && at[1] == '.'))
+            return 0;
+        at += size;
+    }
+    return 1;
+}
+
+static int
+s_check_input (const cb_ceiling *self, const cb_jail_input *input, cb_err *err)
+{
+    const char *const closed[] = {"/proc", "/sys", "/dev", self->runtime_dir, self->state_dir};
+
+    CB_TRY (cb_file_name_check (input->name, err));
+    if (!s_is_plain (input->path))
+        return cb_fail (err, CB_E_DENIED, "the input %.800s is not a plain absolute path",
+                        input->path);
+    for (size_t i = 0; i < CB_COUNT (closed); i++)
+        if (s_is_in (input->path, closed[i]))
+            return cb_fail (err, CB_E_DENIED, "the input %.500s lies in %.400s, which no jail sees",
+                            input->path, closed[i]);
+    if (s_is_in (self->runtime_dir, input->path))
+        return cb_fail (err, CB_E_DENIED,
+                        "the input %.400s contains cellblock's own sockets in %.400s: choose a "
+                        "folder further down",
+                        input->path, self->runtime_dir);
+    return 0;
+}
+
+int
+cb_ceiling_check (const cb_ceiling *self, const cb_jail_spec *spec, cb_err *err)
+{
+    CB_TRY (cb_name_check ("session", spec->name, err));
+    for (size_t i = 0; i < CB_COUNT (s_rows); i++) {
+        const struct row *row = &s_rows[i];
+        uint64_t high = row->high == HALF_OF_MEMORY ? self->memory : row->high;
+        uint64_t number = s_number (spec, row);
+        if (number < row->low || number > high)
+            return cb_fail (err, CB_E_DENIED,
+                            "%s of %llu %s is outside of what the warden allows: %llu to %llu",
+                            row->name, (unsigned long long)number, row->unit,
+                            (unsigned long long)row->low, (unsigned long long)high);
+    }
+    for (uint32_t i = 0; i < spec->n_inputs; i++)
+        CB_TRY (s_check_input (self, &spec->inputs[i], err));
+    return 0;
+}

@@ -1,0 +1,353 @@
+/* main-warden.c - cellblockd: arguments, folders, lock, log; then janitor and warden.
+ *
+ *   cellblockd [--foreground] [--ready-fd N] [--config FILE]... [--set SECTION.KEY=VALUE]...
+ *
+ * Without --foreground the first process returns when the daemon is ready or cannot start. Whoever
+ * gave --ready-fd is told there: "ok" or "error: SENTENCE". */
+#include "base/cleanup.h"
+#include "base/fdio.h"
+#include "base/log.h"
+#include "base/runtime.h"
+#include "warden/janitor.h"
+#include "warden/report.h"
+#include "warden/warden.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CONFIGS_MAX 16
+#define SETS_MAX    256
+
+#define EXIT_USAGE 2
+
+struct options {
+    int foreground;
+    int ready_fd;
+    const char *configs[CONFIGS_MAX]; /* of --config, then all that are used */
+    size_t n_configs;
+    char *sets[SETS_MAX];
+    size_t n_sets;
+};
+
+static const char s_usage[] =
+    "Usage: cellblockd [--foreground] [--ready-fd N] [--config FILE]... [--set "
+    "SECTION.KEY=VALUE]...\n"
+    "The cellblock daemon: owns the jails and runs the broker. `cellblock` starts it by itself.\n"
+    "  -f, --foreground       stay in the foreground, log to standard error\n"
+    "      --ready-fd N       write \"ok\" or \"error: SENTENCE\" to descriptor N when known\n"
+    "  -C, --config FILE      read this configuration file too\n"
+    "      --set NAME=VALUE   set section.key on top of all files\n"
+    "  -h, --help             this text\n"
+    "  -V, --version          the version\n";
+
+static int
+s_number (const char *text, int *ret_number)
+{
+    char *end = NULL;
+    long number;
+
+    errno = 0;
+    number = strtol (text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || number < 0 || number > 1000000)
+        return -1;
+    *ret_number = (int)number;
+    return 0;
+}
+
+static int
+s_usage_error (const char *what, const char *text)
+{
+    (void)fprintf (stderr, "cellblockd: %s%s\nTry: cellblockd --help\n", what, text);
+    return EXIT_USAGE;
+}
+
+enum { OPTION_READY_FD = 256, OPTION_SET };
+
+/* -1: go on; else the value for exit. */
+static int
+s_take_option (struct options *self, int option)
+{
+    switch (option) {
+    case 'f':
+        self->foreground = 1;
+        return -1;
+    case 'C':
+        if (self->n_configs >= CONFIGS_MAX - 3)
+            return s_usage_error ("too many of --config: ", optarg);
+        self->configs[self->n_configs++] = optarg;
+        return -1;
+    case OPTION_SET:
+        if (self->n_sets >= SETS_MAX)
+            return s_usage_error ("too many of --set: ", optarg);
+        self->sets[self->n_sets++] = optarg;
+        return -1;
+    case OPTION_READY_FD:
+        if (s_number (optarg, &self->ready_fd) < 0 || fcntl (self->ready_fd, F_GETFD) < 0)
+            return s_usage_error ("--ready-fd is no open descriptor: ", optarg);
+        (void)fcntl (self->ready_fd, F_SETFD, FD_CLOEXEC);
+        return -1;
+    case 'h':
+        (void)fputs (s_usage, stdout);
+        return 0;
+    case 'V':
+        (void)puts ("cellblockd " PACKAGE_VERSION);
+        return 0;
+    default:
+        return s_usage_error ("see what was said above", "");
+    }
+}
+
+static int
+s_parse (struct options *self, int argc, char **argv)
+{
+    static const struct option longs[] = {
+        {"config", required_argument, NULL, 'C'},
+        {"foreground", no_argument, NULL, 'f'},
+        {"help", no_argument, NULL, 'h'},
+        {"ready-fd", required_argument, NULL, OPTION_READY_FD},
+        {"set", required_argument, NULL, OPTION_SET},
+        {"version", no_argument, NULL, 'V'},
+        {NULL, 0, NULL, 0},
+    };
+
+    for (int option = getopt_long (argc, argv, "fC:hV", longs, NULL); option != -1;
+         option = getopt_long (argc, argv, "fC:hV", longs, NULL)) {
+        int code = s_take_option (self, option);
+        if (code >= 0)
+            return code;
+    }
+    return optind < argc ? s_usage_error ("unexpected argument: ", argv[optind]) : -1;
+}
+
+/* -- configuration files --------------------------------------------------------------------- */
+
+struct configs {
+    char paths[CONFIGS_MAX][PATH_MAX];
+    const char *labels[CONFIGS_MAX];
+    int fds[CONFIGS_MAX];
+    size_t n;
+};
+
+static int
+s_add_config (struct configs *self, int must_exist, const char *path, cb_err *err)
+{
+    struct stat status;
+    int fd = open (path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+    if (fd < 0 && errno == ENOENT && !must_exist)
+        return 0;
+    if (fd < 0)
+        return cb_fail_errno (err, CB_E_NOTFOUND, "cannot read the configuration %.900s", path);
+    if (fstat (fd, &status) < 0 || !S_ISREG (status.st_mode)) {
+        cb_close (&fd);
+        return cb_fail (err, CB_E_INVALID, "the configuration %.900s is not a file", path);
+    }
+    (void)snprintf (self->paths[self->n], PATH_MAX, "%s", path);
+    self->labels[self->n] = self->paths[self->n];
+    self->fds[self->n++] = fd;
+    return 0;
+}
+
+/* The user's own: $XDG_CONFIG_HOME, else ~/.config. */
+static int
+s_add_user_config (struct configs *self, cb_err *err)
+{
+    const char *xdg = getenv ("XDG_CONFIG_HOME");
+    const char *home = getenv ("HOME");
+    char path[PATH_MAX];
+    int size = 0;
+
+    if (xdg != NULL && xdg[0] == '/')
+        size = snprintf (path, sizeof path, "%s/cellblock/cellblock.conf", xdg);
+    else if (home != NULL && home[0] == '/')
+        size = snprintf (path, sizeof path, "%s/.config/cellblock/cellblock.conf", home);
+    if (size <= 0 || (size_t)size >= sizeof path)
+        return 0;
+    return s_add_config (self, 0, path, err);
+}
+
+static int
+s_open_configs (struct configs *self, const struct options *options, cb_err *err)
+{
+    const char *own = getenv ("CELLBLOCK_CONFIG");
+
+    CB_TRY (s_add_config (self, 0, "/etc/cellblock/cellblock.conf", err));
+    CB_TRY (s_add_user_config (self, err));
+    if (own != NULL && own[0] != '\0')
+        CB_TRY (s_add_config (self, 1, own, err));
+    for (size_t i = 0; i < options->n_configs; i++)
+        CB_TRY (s_add_config (self, 1, options->configs[i], err));
+    return 0;
+}
+
+/* -- into the background --------------------------------------------------------------------- */
+
+/* Descriptors 0 to 2 are open in any case; what we open later never takes their place. */
+static void
+s_hold_standard (void)
+{
+    int fd;
+
+    do {
+        fd = open ("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    cb_close (&fd);
+}
+
+/* The first process waits for the word and returns it as its exit status. */
+static int
+s_wait_ready (int fd)
+{
+    char text[CB_ERR_TEXT_MAX + 16];
+    size_t size = 0;
+
+    while (size < sizeof text - 1) {
+        ssize_t got = read (fd, text + size, sizeof text - 1 - size);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        size += (size_t)got;
+    }
+    text[size] = '\0';
+    if (strcmp (text, "ok\n") == 0)
+        return 0;
+    (void)fprintf (stderr, "cellblockd: %s", size > 0 ? text : "error: it ended at once\n");
+    return 1;
+}
+
+/* Forks; the parent leaves when the word is there. In the child *ready_fd is where to say it. */
+static int
+s_to_background (int *ready_fd, cb_err *err)
+{
+    int ends[2] = {-1, -1};
+
+    if (*ready_fd < 0 && pipe2 (ends, O_CLOEXEC) < 0)
+        return cb_fail_errno (err, CB_E_IO, "pipe");
+    pid_t pid = fork ();
+    if (pid < 0)
+        return cb_fail_errno (err, CB_E_IO, "fork");
+    if (pid > 0) {
+        cb_close (&ends[1]);
+        _exit (ends[0] >= 0 ? s_wait_ready (ends[0]) : 0);
+    }
+    cb_close (&ends[0]);
+    if (ends[1] >= 0)
+        *ready_fd = ends[1];
+    (void)setsid ();
+    return 0;
+}
+
+static int
+s_redirect (cb_place *place, int foreground, cb_err *err)
+{
+    cb_auto_close int null = open ("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (null < 0 || dup2 (null, STDIN_FILENO) < 0)
+        return cb_fail_errno (err, CB_E_IO, "/dev/null");
+    if (foreground)
+        return 0;
+    cb_auto_close int log = cb_place_open_log (place, err);
+    if (log < 0)
+        return log;
+    if (dup2 (null, STDOUT_FILENO) < 0 || dup2 (log, STDERR_FILENO) < 0)
+        return cb_fail_errno (err, CB_E_IO, "cannot write to the log");
+    return 0;
+}
+
+/* An error of the kernel's under memory pressure should hit a jail, not us; needs root. */
+static void
+s_keep_from_oom (void)
+{
+    cb_auto_close int fd = open ("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    if (fd >= 0 && geteuid () == 0)
+        (void)!write (fd, "-900", 4);
+}
+
+/* -- the whole ------------------------------------------------------------------------------- */
+
+struct daemon {
+    struct options options;
+    struct configs configs;
+    cb_place place;
+    cb_cgroups cgroups;
+    struct rlimit nofile;
+};
+
+static int
+s_prepare (struct daemon *self, cb_err *err)
+{
+    (void)getrlimit (RLIMIT_NOFILE, &self->nofile);
+    (void)umask (077);
+    CB_TRY (s_open_configs (&self->configs, &self->options, err));
+    CB_TRY (cb_place_open (&self->place, err));
+    if (!self->options.foreground)
+        CB_TRY (s_to_background (&self->options.ready_fd, err));
+    if (chdir ("/") < 0)
+        return cb_fail_errno (err, CB_E_IO, "chdir");
+    CB_TRY (s_redirect (&self->place, self->options.foreground, err));
+    s_keep_from_oom ();
+    cb_cgroups_find (&self->cgroups);
+    return cb_janitor_prepare (err);
+}
+
+static int
+s_run (struct daemon *self, cb_err *err)
+{
+    int ends[2];
+
+    CB_TRY (cb_report_pair (ends, err));
+    pid_t janitor = getpid ();
+    pid_t warden = fork ();
+    if (warden < 0)
+        return cb_fail_errno (err, CB_E_IO, "fork");
+    if (warden > 0) {
+        cb_close (&ends[0]);
+        for (size_t i = 0; i < self->configs.n; i++)
+            cb_close (&self->configs.fds[i]);
+        _exit (cb_janitor_serve (&self->place, &self->cgroups, warden, ends[1],
+                                 self->options.ready_fd));
+    }
+    cb_close (&ends[1]);
+    cb_close (&self->options.ready_fd);
+    const cb_warden_config config = {.place = &self->place,
+                                     .cgroups = &self->cgroups,
+                                     .broker = {.place = &self->place,
+                                                .config_labels = self->configs.labels,
+                                                .config_fds = self->configs.fds,
+                                                .n_configs = self->configs.n,
+                                                .sets = self->options.sets,
+                                                .n_sets = self->options.n_sets},
+                                     .nofile = self->nofile,
+                                     .janitor = janitor,
+                                     .report_fd = ends[0]};
+    _exit (cb_warden_serve (&config));
+}
+
+int
+main (int argc, char **argv)
+{
+    static struct daemon daemon = {.options.ready_fd = -1};
+    cb_err err = CB_ERR_INIT;
+    int code = s_parse (&daemon.options, argc, argv);
+
+    if (code >= 0)
+        return code;
+    s_hold_standard ();
+    cb_log_open ("cellblockd", CB_LOG_INFO);
+    if (s_prepare (&daemon, &err) == 0)
+        (void)s_run (&daemon, &err);
+    /* Said once: to who waits, else here. */
+    if (daemon.options.ready_fd < 0)
+        (void)fprintf (stderr, "cellblockd: error: %s\n", err.text);
+    else
+        cb_report_error (&daemon.options.ready_fd, err.text);
+    return 1;
+}
