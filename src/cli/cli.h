@@ -54,6 +54,7 @@ typedef int cb_command_fn (cb_cli *cli, char **argv);
 
 cb_command_fn cb_cmd_attach;
 cb_command_fn cb_cmd_daemon;
+cb_command_fn cb_cmd_doctor;
 cb_command_fn cb_cmd_files;
 cb_command_fn cb_cmd_get;
 cb_command_fn cb_cmd_interrupt;

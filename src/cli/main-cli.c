@@ -15,6 +15,7 @@
 static const cb_command s_commands[] = {
     {"attach", cb_cmd_attach, "tell how other Jupyter clients reach a session"},
     {"daemon", cb_cmd_daemon, "start, stop, look at the daemon"},
+    {"doctor", cb_cmd_doctor, "what this machine can enforce, what is missing, how to mend it"},
     {"files", cb_cmd_files, "list the files of a session"},
     {"get", cb_cmd_get, "copy a file out of a session"},
     {"interrupt", cb_cmd_interrupt, "stop what runs in a session, keep its variables"},
