@@ -190,6 +190,16 @@ s_is_fatal (int result)
     return result == -CB_E_GONE || result == -CB_E_TIMEOUT || result == -CB_E_NOMEM;
 }
 
+/* What cannot be collected whatever is in it: told once a name and inode. */
+static void
+s_odd (collecting *self, const cb_walk_entry *entry, const char *why)
+{
+    cb_seen_mark mark = {.path = cb_seen_path (entry->path), .inode = entry->inode};
+
+    if (!cb_seen_known (self->what->seen, &mark))
+        s_refuse_for_good (self, entry, &mark, why);
+}
+
 static int
 s_file (collecting *self, const cb_walk_entry *entry, cb_err *err)
 {
@@ -207,7 +217,8 @@ s_file (collecting *self, const cb_walk_entry *entry, cb_err *err)
     if (s_is_fatal (from))
         return cb_fail (err, why.code, "%s", why.text);
     if (from < 0) {
-        cb_refuse (self->refusals, entry->path, "cannot be opened");
+        (void)snprintf (text, sizeof text, "cannot be opened: %.700s", why.text);
+        s_odd (self, entry, text);
         return 0;
     }
     s_mark (entry->path, &status, &mark);
@@ -226,15 +237,6 @@ s_file (collecting *self, const cb_walk_entry *entry, cb_err *err)
     return s_keep (self, entry, from, &mark, err);
 }
 
-static void
-s_odd (collecting *self, const cb_walk_entry *entry)
-{
-    cb_seen_mark mark = {.path = cb_seen_path (entry->path), .inode = entry->inode};
-
-    if (!cb_seen_known (self->what->seen, &mark))
-        s_refuse_for_good (self, entry, &mark, entry->why);
-}
-
 static int
 s_first_pass (collecting *self, cb_err *err)
 {
@@ -248,7 +250,7 @@ s_first_pass (collecting *self, cb_err *err)
         if (entry.kind == CB_WALK_END)
             return 0;
         if (entry.kind == CB_WALK_ODD)
-            s_odd (self, &entry);
+            s_odd (self, &entry, entry.why);
         else if (entry.kind == CB_WALK_FILE)
             CB_TRY (s_file (self, &entry, err));
     }

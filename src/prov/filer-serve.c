@@ -108,10 +108,12 @@ s_open (serving *self, cb_open_mode mode, struct stat *ret_status, cb_err *err)
     CB_TRY (cb_filer_path_check (self->ask.path, 0, err));
     cb_jailfs_what (&what, mode, self->ask.path);
     int fd = cb_jailfs_open (self->fs, self->ask.jail, &what, ret_status, &why);
-    if (fd < 0)
-        return cb_fail (err, why.code, "/%s: %.700s", cb_filer_shown (self->ask.path, shown),
-                        why.text);
-    return fd;
+    if (fd >= 0)
+        return fd;
+    /* The warden begins with the path, others do not. */
+    if (strncmp (why.text, self->ask.path, strlen (self->ask.path)) == 0)
+        return cb_fail (err, why.code, "/%.900s", why.text);
+    return cb_fail (err, why.code, "/%s: %.700s", cb_filer_shown (self->ask.path, shown), why.text);
 }
 
 static int

@@ -122,8 +122,11 @@ s_test_bounds (void)
         test_got.text);
     ok (test_collect ("b2", MIB) == 0 && test_got.n_items == 2 && test_got.refused == 0,
         "the next run takes the rest");
+    /* Large, so that reading it takes longer than a turn of the process that appends. */
     test_write ("output/grow", block, sizeof block);
-    ok (test_collect ("b3", MIB) == 0 && test_got.n_items == 0 && test_got.refused == 1, "%s",
+    cb_auto_close int grow = openat (test.jail, "output/grow", O_WRONLY | O_CLOEXEC);
+    (void)!ftruncate (grow, 64 * MIB);
+    ok (test_collect ("b3", 100 * MIB) == 0 && test_got.n_items == 0 && test_got.refused == 1, "%s",
         test_got.text);
     ok (test_state_lacks ("runs/b3"), "nothing is left of it");
     ok (test_close (), "both processes end with their lines");

@@ -33,14 +33,14 @@ s_open (int root, const cb_launch_open *what)
 }
 
 static void
-s_answer (int socket, const cb_launch_head *head, int fd)
+s_answer (int socket, const cb_launch_head *head, const char *path, int fd)
 {
     cb_launch_opened opened = {0};
     cb_launch_failed failed = {.code = errno == ENOENT ? CB_E_NOTFOUND : CB_E_INVALID};
     cb_launch_out out = {.head = *head};
     cb_err err = CB_ERR_INIT;
 
-    (void)snprintf (failed.text, sizeof failed.text, "%s", strerror (errno));
+    (void)snprintf (failed.text, sizeof failed.text, "%.200s: %s", path, strerror (errno));
     out.head.type = fd >= 0 ? CB_LAUNCH_OPENED : CB_LAUNCH_FAILED;
     out.body = fd >= 0 ? (const void *)&opened : (const void *)&failed;
     out.body_size = fd >= 0 ? sizeof opened : sizeof failed;
@@ -59,17 +59,27 @@ s_ends_with (const char *path, const char *name)
     return size >= name_size && strcmp (path + size - name_size, name) == 0;
 }
 
-/* Appends until its parent ends. */
+/* Appends until its parent ends or the file is large; returns when that has begun. */
 static void
 s_grow (int root, const char *path)
 {
-    if (fork () != 0)
+    int begun[2];
+    char byte;
+
+    if (pipe (begun) < 0)
         return;
-    (void)prctl (PR_SET_PDEATHSIG, SIGKILL);
-    int fd = openat (root, path, O_WRONLY | O_APPEND | O_CLOEXEC);
-    for (int i = 0; i < 2000 && write (fd, "more", 4) == 4; i++)
-        (void)usleep (100);
-    _exit (0);
+    if (fork () == 0) {
+        (void)prctl (PR_SET_PDEATHSIG, SIGKILL);
+        int fd = openat (root, path, O_WRONLY | O_APPEND | O_CLOEXEC);
+        for (int i = 0; i < 20000 && write (fd, "more", 4) == 4; i++) {
+            (void)!write (begun[1], "x", i == 0);
+            (void)usleep (100);
+        }
+        _exit (0);
+    }
+    (void)close (begun[1]);
+    (void)!read (begun[0], &byte, 1);
+    (void)close (begun[0]);
 }
 
 static void
@@ -88,12 +98,12 @@ s_serve_one (int socket, int root, const cb_launch_in *in)
         cb_launch_head other = in->head;
         other.serial += 1000;
         cb_auto_close int wrong = open ("/dev/null", O_RDONLY | O_CLOEXEC);
-        s_answer (socket, &other, wrong);
+        s_answer (socket, &other, what->path, wrong);
     }
     errno = ENOENT;
     if (in->head.jail == 1)
         fd = s_open (root, what);
-    s_answer (socket, &in->head, fd);
+    s_answer (socket, &in->head, what->path, fd);
 }
 
 void
