@@ -24,7 +24,7 @@
 /* Bytes of a whole request: the code with every byte escaped as \u00xx still fits in most cases. */
 #define CB_CTL_REQUEST_MAX 33554432
 /* Inputs of a session. */
-#define CB_CTL_INPUTS_MAX 64
+#define CB_CTL_INPUTS_MAX 16
 /* Bytes of a path in a field (PATH_MAX without its end). */
 #define CB_CTL_PATH_MAX 4095
 /* Seconds of timeout_s: a week. */
@@ -74,7 +74,7 @@ typedef struct cb_ctl_event {
 
 /* The row of a message type ("run_request"), NULL for others. */
 const cb_ctl_verb *cb_ctl_find (const char *msg_type);
-/* The row of an event's message type ("start", "lost", "limit", "artifact"), NULL for others. */
+/* The row of an event's message type ("start", "queued", "lost" ...), NULL for others. */
 const cb_ctl_event *cb_ctl_event_find (const char *msg_type);
 
 /* Whether a kernel's message of this type goes to the client of a run: output, execute_input and

@@ -1,8 +1,11 @@
 /* test-ctl.c - the table of control verbs and the check of their fields. */
+#include "base/fdio.h"
 #include "base/jsonx.h"
 #include "base/table.h"
 #include "base/tap.h"
 #include "wire/ctl.h"
+
+#include <fcntl.h>
 
 static int
 s_check (const char *type, const char *text, size_t n_buffers, cb_err *err)
@@ -30,7 +33,7 @@ s_table (void)
     }
     ok (pairs, "each has its reply and an end of its fields");
     const cb_ctl_event *events = cb_ctl_events (&rows);
-    ok (rows == 4 && cb_table_sorted (events, rows, sizeof events[0]), "events are sorted");
+    ok (rows == 5 && cb_table_sorted (events, rows, sizeof events[0]), "events are sorted");
     ok (cb_ctl_find ("run_reply") == NULL && cb_ctl_find ("") == NULL, "others are unknown");
     for (size_t i = 0; i < rows; i++)
         ok (cb_msgtype_find (events[i].name) == NULL, "no kernel message is called %s",
@@ -131,9 +134,39 @@ s_bounds (void)
     ok (cb_ctl_check (cb_ctl_find ("run_request"), large, 0, &err) == -CB_E_LIMIT, "%s", err.text);
 }
 
+/* cellblock-protocol(7) names every verb with its fields, and every event. */
+static void
+s_page (void)
+{
+    size_t rows;
+    cb_scoped (cb_buf) cb_buf page;
+    char entry[80];
+
+    cb_buf_init (&page, 1 << 20);
+    ok (cb_read_file (AT_FDCWD, CB_SRCDIR "/doc/cellblock-protocol.7", &page, NULL) == 0, "a page");
+    const cb_ctl_verb *verbs = cb_ctl_verbs (&rows);
+    for (size_t i = 0; i < rows; i++) {
+        (void)snprintf (entry, sizeof entry, ".It Cm %s Li {", verbs[i].name);
+        const char *at = page.data != NULL ? strstr (page.data, entry) : NULL;
+        ok (at != NULL, "%s is on the page", verbs[i].name);
+        size_t size = at != NULL ? strcspn (at, "\n") : 0;
+        for (const cb_ctl_field *field = verbs[i].fields; at != NULL && field->name != NULL;
+             field++)
+            ok (memmem (at, size, field->name, strlen (field->name)) != NULL, "with its %s",
+                field->name);
+    }
+    const cb_ctl_event *events = cb_ctl_events (&rows);
+    for (size_t i = 0; i < rows; i++) {
+        (void)snprintf (entry, sizeof entry, ".It Cm %s Li {", events[i].name);
+        ok (page.data != NULL && strstr (page.data, entry) != NULL, "%s is on the page",
+            events[i].name);
+    }
+}
+
 int
 main (void)
 {
+    s_page ();
     s_table ();
     s_good ();
     s_bad ();
