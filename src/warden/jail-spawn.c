@@ -101,8 +101,10 @@ s_gather (struct child *child, cb_err *err)
     CB_TRY (cb_find_program ("cellblock-init", path, sizeof path, err));
     *strrchr (path, '/') = '\0';
     CB_TRY (s_add (child, s_open_folder (path, err)));
-    CB_TRY (cb_find_kernelspec (path, sizeof path, err));
-    CB_TRY (s_add (child, s_open_folder (path, err)));
+    const char *kernelspec = child->jail->owner->place->kernelspec;
+    if (kernelspec[0] == '\0')
+        CB_TRY (cb_find_kernelspec (path, sizeof path, err));
+    CB_TRY (s_add (child, s_open_folder (kernelspec[0] != '\0' ? kernelspec : path, err)));
     return s_open_inputs (child, err);
 }
 

@@ -1,6 +1,7 @@
 /* main-warden.c - cellblockd: arguments, folders, lock, log; then janitor and warden.
  *
  *   cellblockd [--foreground] [--ready-fd N] [--config FILE]... [--set SECTION.KEY=VALUE]...
+ *              [--kernelspec FOLDER]
  *
  * Without --foreground the first process returns when the daemon is ready or cannot start. Whoever
  * gave --ready-fd is told there: "ok" or "error: SENTENCE". */
@@ -33,16 +34,19 @@ struct options {
     size_t n_configs;
     char *sets[SETS_MAX];
     size_t n_sets;
+    const char *kernelspec;
 };
 
 static const char s_usage[] =
     "Usage: cellblockd [--foreground] [--ready-fd N] [--config FILE]... [--set "
     "SECTION.KEY=VALUE]...\n"
+    "                  [--kernelspec FOLDER]\n"
     "The cellblock daemon: owns the jails and runs the broker. `cellblock` starts it by itself.\n"
     "  -f, --foreground       stay in the foreground, log to standard error\n"
     "      --ready-fd N       write \"ok\" or \"error: SENTENCE\" to descriptor N when known\n"
     "  -C, --config FILE      read this configuration file too\n"
     "      --set NAME=VALUE   set section.key on top of all files\n"
+    "      --kernelspec DIR   start this folder's launcher.py in every jail (tests do)\n"
     "  -h, --help             this text\n"
     "  -V, --version          the version\n";
 
@@ -67,7 +71,7 @@ s_usage_error (const char *what, const char *text)
     return EXIT_USAGE;
 }
 
-enum { OPTION_READY_FD = 256, OPTION_SET };
+enum { OPTION_READY_FD = 256, OPTION_SET, OPTION_KERNELSPEC };
 
 /* -1: go on; else the value for exit. */
 static int
@@ -86,6 +90,9 @@ s_take_option (struct options *self, int option)
         if (self->n_sets >= SETS_MAX)
             return s_usage_error ("too many of --set: ", optarg);
         self->sets[self->n_sets++] = optarg;
+        return -1;
+    case OPTION_KERNELSPEC:
+        self->kernelspec = optarg;
         return -1;
     case OPTION_READY_FD:
         if (s_number (optarg, &self->ready_fd) < 0 || fcntl (self->ready_fd, F_GETFD) < 0)
@@ -110,6 +117,7 @@ s_parse (struct options *self, int argc, char **argv)
         {"config", required_argument, NULL, 'C'},
         {"foreground", no_argument, NULL, 'f'},
         {"help", no_argument, NULL, 'h'},
+        {"kernelspec", required_argument, NULL, OPTION_KERNELSPEC},
         {"ready-fd", required_argument, NULL, OPTION_READY_FD},
         {"set", required_argument, NULL, OPTION_SET},
         {"version", no_argument, NULL, 'V'},
@@ -281,6 +289,24 @@ struct daemon {
     struct rlimit nofile;
 };
 
+/* A folder given instead of ours must be one. */
+static int
+s_take_kernelspec (struct daemon *self, cb_err *err)
+{
+    char launcher[PATH_MAX + 16];
+    char *into = self->place.kernelspec;
+
+    if (self->options.kernelspec == NULL)
+        return 0;
+    if (realpath (self->options.kernelspec, into) == NULL)
+        return cb_fail_errno (err, CB_E_NOTFOUND, "--kernelspec %.800s", self->options.kernelspec);
+    (void)snprintf (launcher, sizeof launcher, "%s/launcher.py", into);
+    if (access (launcher, R_OK) < 0)
+        return cb_fail_errno (err, CB_E_NOTFOUND, "--kernelspec: %.800s", launcher);
+    cb_log_warn ("jails start a launcher that is not ours", CB_STR ("kernelspec", into));
+    return 0;
+}
+
 static int
 s_prepare (struct daemon *self, cb_err *err)
 {
@@ -288,6 +314,7 @@ s_prepare (struct daemon *self, cb_err *err)
     (void)umask (077);
     CB_TRY (s_open_configs (&self->configs, &self->options, err));
     CB_TRY (cb_place_open (&self->place, err));
+    CB_TRY (s_take_kernelspec (self, err));
     if (!self->options.foreground)
         CB_TRY (s_to_background (&self->options.ready_fd, err));
     if (chdir ("/") < 0)

@@ -21,6 +21,8 @@ s_flags (uint32_t mode)
         return O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
     case CB_OPEN_FOLDER:
         return O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    case CB_OPEN_WRITE:
+        return O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
     case CB_OPEN_CREATE:
         return O_WRONLY | O_CREAT | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
     default:

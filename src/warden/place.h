@@ -13,6 +13,8 @@ typedef struct cb_place {
     char runtime_real[PATH_MAX]; /* without symlinks */
     char state_real[PATH_MAX];
     char log_path[PATH_MAX];
+    char kernelspec[PATH_MAX]; /* of --kernelspec, without symlinks; "": the one that belongs to us
+                                */
     int runtime_fd;
     int state_fd;
     int lock_fd; /* the flock is held while this open file lives in warden or janitor */
