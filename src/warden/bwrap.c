@@ -4,13 +4,13 @@
  * and /dev/shm, its inputs read-only, a /proc and a /dev of its own. Every namespace is new, the
  * user inside is 1000 and cannot make further user namespaces. bwrap makes no destination below a
  * tree that the jail can write (CVE-2026-87766 of 0.8 to 0.11: it would follow links there), and
- * the tmpfs it makes itself are read-only in the end, for they have no bound. */
+ * the tmpfs it makes itself are read-only in the end, for they have no bound. The list is the same
+ * for all jails: what differs is in the spec, which the stages read. */
 #include "warden/bwrap.h"
 
 #include "base/table.h"
 #include "jail/launchmsg.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,28 +32,12 @@ static const char *const s_identity[] = {
     "--clearenv",
 };
 
-static const char *const s_env[][2] = {
-    {"HOME", "/work"},
-    {"PATH", "/usr/bin:/bin"},
-    {"LANG", "C.UTF-8"},
-    {"TMPDIR", "/tmp"},
-    {"USER", "cell"},
-    {"LOGNAME", "cell"},
-    {"MPLBACKEND", "module://matplotlib_inline.backend_inline"},
-    {"MPLCONFIGDIR", "/tmp/mpl"},
-    {"IPYTHONDIR", "/tmp/ipython"},
-    {"PYTHONDONTWRITEBYTECODE", "1"},
-    {"PYTHONNOUSERSITE", "1"},
-};
-
-/* As many threads as the jail has cpus: more only fight for the quota. */
-static const char *const s_thread_env[] = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"};
-
 static const char *const s_root[][3] = {
     {"--ro-bind", "/usr", "/usr"},
     {"--symlink", "usr/lib", "/lib"},
     {"--symlink", "usr/lib64", "/lib64"},
     {"--symlink", "usr/bin", "/bin"},
+    {"--symlink", "usr/sbin", "/sbin"},
     {"--ro-bind-try", "/etc/alternatives", "/etc/alternatives"},
     {"--ro-bind-try", "/etc/fonts", "/etc/fonts"},
     {"--ro-bind-try", "/etc/matplotlibrc", "/etc/matplotlibrc"},
@@ -63,6 +47,9 @@ static const char *const s_root[][3] = {
 };
 
 static const char *const s_own[][3] = {
+    {"--ro-bind-try", CB_STAGE_KERNELSPEC "/etc/passwd", "/etc/passwd"},
+    {"--ro-bind-try", CB_STAGE_KERNELSPEC "/etc/group", "/etc/group"},
+    {"--ro-bind-try", CB_STAGE_KERNELSPEC "/etc/hosts", "/etc/hosts"},
     {"--ro-bind", CB_STAGE_INIT_FILE, CB_CELL_INIT},
     {"--ro-bind", CB_STAGE_KERNELSPEC, CB_CELL_KERNELSPEC},
 };
@@ -109,35 +96,12 @@ s_put_words (cb_buf *into, const char *const *words, size_t n)
     s_put_words ((into), &(rows)[0][0], CB_COUNT (rows) * CB_COUNT ((rows)[0]))
 
 static int
-s_put_env (cb_buf *into, const char *name, const char *value)
-{
-    CB_TRY (s_put (into, "--setenv"));
-    CB_TRY (s_put (into, name));
-    return s_put (into, value);
-}
-
-static int
-s_put_environment (cb_buf *into, const cb_jail_spec *spec, uint32_t cpus)
-{
-    char text[16];
-    uint32_t share = spec->cpu_percent > 0 ? (spec->cpu_percent + 99) / 100 : cpus;
-
-    for (size_t i = 0; i < CB_COUNT (s_env); i++)
-        CB_TRY (s_put_env (into, s_env[i][0], s_env[i][1]));
-    share = share > cpus ? cpus : share;
-    (void)snprintf (text, sizeof text, "%u", share > 0 ? share : 1);
-    for (size_t i = 0; i < CB_COUNT (s_thread_env); i++)
-        CB_TRY (s_put_env (into, s_thread_env[i], text));
-    return 0;
-}
-
-static int
 s_put_tail (cb_buf *into, uint32_t masks)
 {
     static const char *const run[] = {"--size",  "4096", "--perms",      "0755",
                                       "--tmpfs", "/run", "--remount-ro", "/run"};
-    static const char *const end[] = {"--remount-ro", "/dev", "--remount-ro", "/",
-                                      "--chdir",      "/work"};
+    static const char *const end[] = {"--remount-ro", "/proc", "--remount-ro", "/dev",
+                                      "--remount-ro", "/",     "--chdir",      "/work"};
 
     CB_TRY (s_put_words (into, run, CB_COUNT (run)));
     for (size_t i = 0; i < CB_COUNT (s_masked); i++) {
@@ -149,26 +113,25 @@ s_put_tail (cb_buf *into, uint32_t masks)
 }
 
 static int
-s_put_all (const cb_jail_spec *spec, const cb_bwrap_machine *machine, cb_buf *into)
+s_put_all (uint32_t masks, cb_buf *into)
 {
     static const char *const special[] = {"--proc", "/proc", "--dev", "/dev"};
     static const char *const input[] = {"--ro-bind", CB_STAGE_INPUT, "/input"};
 
     CB_TRY (s_put_words (into, s_namespaces, CB_COUNT (s_namespaces)));
     CB_TRY (s_put_words (into, s_identity, CB_COUNT (s_identity)));
-    CB_TRY (s_put_environment (into, spec, machine->cpus));
     CB_TRY (PUT_ROWS (into, s_root));
     CB_TRY (PUT_ROWS (into, s_own));
+    CB_TRY (s_put_words (into, input, CB_COUNT (input)));
     CB_TRY (s_put_words (into, special, CB_COUNT (special)));
     CB_TRY (PUT_ROWS (into, s_writable));
-    CB_TRY (s_put_words (into, input, CB_COUNT (input)));
-    return s_put_tail (into, machine->masks);
+    return s_put_tail (into, masks);
 }
 
 int
-cb_bwrap_args (const cb_jail_spec *spec, const cb_bwrap_machine *machine, cb_buf *into, cb_err *err)
+cb_bwrap_args (uint32_t masks, cb_buf *into, cb_err *err)
 {
-    if (s_put_all (spec, machine, into) < 0)
+    if (s_put_all (masks, into) < 0)
         return cb_fail (err, CB_E_LIMIT, "bubblewrap's arguments are over %zu bytes", into->limit);
     return 0;
 }

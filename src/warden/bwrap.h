@@ -4,7 +4,9 @@
 #define CB_WARDEN_BWRAP_H
 
 #include "base/buf.h"
-#include "jail/spec.h"
+#include "base/err.h"
+
+#include <stdint.h>
 
 /* Bytes of an argument list. */
 #define CB_BWRAP_BYTES_MAX 16384
@@ -12,12 +14,7 @@
 /* Files of /proc that are hidden where they exist, as a bit mask of the rows of bwrap.c. */
 uint32_t cb_bwrap_masks (void);
 
-/* The arguments for bwrap --args, each with its end byte. cpus: what the machine has. */
-typedef struct cb_bwrap_machine {
-    uint32_t masks;
-    uint32_t cpus;
-} cb_bwrap_machine;
-int cb_bwrap_args (const cb_jail_spec *spec, const cb_bwrap_machine *machine, cb_buf *into,
-                   cb_err *err) __attribute__ ((warn_unused_result));
+/* The arguments for bwrap --args, each with its end byte. */
+int cb_bwrap_args (uint32_t masks, cb_buf *into, cb_err *err) __attribute__ ((warn_unused_result));
 
 #endif

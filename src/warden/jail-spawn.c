@@ -175,12 +175,12 @@ s_become (struct child *child)
 }
 
 static int
-s_make_files (cb_jail *self, const cb_jail_spec *spec, struct child *child, cb_err *err)
+s_make_files (cb_jail *self, struct child *child, cb_err *err)
 {
     cb_scoped (cb_buf) cb_buf args;
 
     cb_buf_init (&args, CB_BWRAP_BYTES_MAX);
-    CB_TRY (cb_bwrap_args (spec, &self->owner->machine, &args, err));
+    CB_TRY (cb_bwrap_args (self->owner->masks, &args, err));
     child->args_file = cb_memfd ("bwrap", args.data, args.size, err);
     CB_TRY (child->args_file);
     child->spec_file = cb_memfd ("spec", self->spec.data, self->spec.size, err);
@@ -200,7 +200,7 @@ cb_jail_spawn (cb_jail *self, const cb_jail_spec *spec, int uid_verified, cb_err
     int error[2];
     const int on = 1;
 
-    int made = s_make_files (self, spec, &child, err);
+    int made = s_make_files (self, &child, err);
     cb_auto_close int spec_file = child.spec_file;
     cb_auto_close int args_file = child.args_file;
     CB_TRY (made);

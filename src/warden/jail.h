@@ -85,7 +85,7 @@ typedef struct cb_jails {
     cb_cgroups *cgroups;   /* borrowed */
     cb_uids uids;
     cb_ceiling ceiling;
-    cb_bwrap_machine machine;
+    uint32_t masks;       /* cb_bwrap_masks */
     struct rlimit nofile; /* what programs get: as the warden was started */
     size_t max;           /* jails at a time, by descriptors */
     cb_jail *first;       /* owned */

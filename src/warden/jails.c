@@ -161,9 +161,7 @@ cb_jails_init (cb_jails *self, uint64_t descriptors)
 
     self->max = (size_t)(left / CB_JAIL_FDS);
     self->forget = (cb_timer){.on_time = s_on_forget, .context = self};
-    self->machine.masks = cb_bwrap_masks ();
-    long cpus = sysconf (_SC_NPROCESSORS_ONLN);
-    self->machine.cpus = cpus > 0 ? (uint32_t)cpus : 1;
+    self->masks = cb_bwrap_masks ();
 }
 
 cb_jail *
