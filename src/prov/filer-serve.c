@@ -74,6 +74,17 @@ s_send_end (serving *self, int result, const cb_err *err, cb_filer_end *end)
     s_send (self, self->answer, sizeof *end + end->size);
 }
 
+/* "3 were not collected, the first: /output/a is a FIFO". */
+static void
+s_tell_refusals (const cb_refusals *refusals, const char *what, char text[CB_ERR_TEXT_MAX])
+{
+    if (refusals->count == 1)
+        (void)snprintf (text, CB_ERR_TEXT_MAX, "not %s: %.900s", what, refusals->first);
+    else if (refusals->count > 1)
+        (void)snprintf (text, CB_ERR_TEXT_MAX, "%u not %s, the first: %.900s", refusals->count,
+                        what, refusals->first);
+}
+
 static int
 s_collect (serving *self, cb_filer_end *end, cb_err *err)
 {
@@ -93,7 +104,7 @@ s_collect (serving *self, cb_filer_end *end, cb_err *err)
         return cb_fail (err, CB_E_INVALID, "not a usable name for a run");
     int result = cb_collect_run (&what, &refusals, err);
     end->refused = refusals.count;
-    (void)snprintf (end->text, sizeof end->text, "%s", refusals.first);
+    s_tell_refusals (&refusals, "collected", end->text);
     return result;
 }
 
@@ -215,7 +226,7 @@ s_list_below (serving *self, const char *path, unsigned *listed, cb_refusals *re
         if (entry.kind == CB_WALK_END)
             return 0;
         if (*listed == CB_LIST_MAX) {
-            cb_refuse (refusals, entry.path, "and what comes behind it is not listed");
+            cb_refuse (refusals, entry.path, "and what comes behind it: too many entries");
             return 0;
         }
         int told = entry.kind == CB_WALK_ODD ? 0 : s_list_entry (self, &entry, err);
@@ -241,7 +252,7 @@ s_list (serving *self, cb_filer_end *end, cb_err *err)
         CB_TRY (s_list_below (self, "output", &listed, &refusals, err));
     }
     end->refused = refusals.count;
-    (void)snprintf (end->text, sizeof end->text, "%s", refusals.first);
+    s_tell_refusals (&refusals, "listed", end->text);
     return 0;
 }
 

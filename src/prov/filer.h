@@ -63,8 +63,8 @@ typedef struct cb_job_result {
     const cb_artifact *artifacts; /* COLLECT, LIST: borrowed */
     size_t n_artifacts;
     uint32_t refused;  /* COLLECT: symlinks, special files, hard links, names, over the bounds; each
-                          counted once. LIST: entries that were left out. text names the first, also
-                          with code 0 */
+                          counted once. LIST: entries that were left out. text says how many and
+                          names the first, also  with code 0 */
     const char *bytes; /* GET: borrowed */
     size_t size;
     uint64_t file_size; /* GET */
