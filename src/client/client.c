@@ -19,6 +19,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* One set of numbers for both sides of the header. */
+_Static_assert((int)CELLBLOCK_E_NOMEM == CB_E_NOMEM && (int)CELLBLOCK_E_INVALID == CB_E_INVALID &&
+                   (int)CELLBLOCK_E_PROTO == CB_E_PROTO && (int)CELLBLOCK_E_DENIED == CB_E_DENIED &&
+                   (int)CELLBLOCK_E_LIMIT == CB_E_LIMIT &&
+                   (int)CELLBLOCK_E_NOTFOUND == CB_E_NOTFOUND &&
+                   (int)CELLBLOCK_E_EXISTS == CB_E_EXISTS && (int)CELLBLOCK_E_BUSY == CB_E_BUSY &&
+                   (int)CELLBLOCK_E_IO == CB_E_IO && (int)CELLBLOCK_E_TIMEOUT == CB_E_TIMEOUT &&
+                   (int)CELLBLOCK_E_GONE == CB_E_GONE &&
+                   (int)CELLBLOCK_E_UNSUPPORTED == CB_E_UNSUPPORTED && CB_E__COUNT == 13,
+               "cellblock.h and base/err.h have the same codes");
+
 /* Milliseconds that a living daemon may take for hello. */
 #define HELLO_MAX 5000
 /* Bytes of a verb. */
