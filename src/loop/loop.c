@@ -28,7 +28,8 @@ struct cb_loop {
 struct cb_source {
     sd_event_source *source;
     void *context;
-    int oneshot; /* timers and deferred work are switched on for one call */
+    unsigned char oneshot; /* timers and deferred work are switched on for one call */
+    unsigned char deferred;
     union {
         cb_on_io *io;
         cb_on_time *time;
@@ -148,7 +149,7 @@ s_source_new (void *context, int oneshot, cb_err *err)
         return NULL;
     }
     self->context = context;
-    self->oneshot = oneshot;
+    self->oneshot = oneshot != 0;
     return self;
 }
 
@@ -214,6 +215,7 @@ cb_loop_defer (cb_loop *self, cb_on_defer *on_defer, void *context, cb_source **
     if (source == NULL)
         return -CB_E_NOMEM;
     source->on.defer = on_defer;
+    source->deferred = 1;
     int r = sd_event_add_defer (self->event, &source->source, s_on_defer, source);
     return s_finish (source, r, "cannot defer work", ret_source, err);
 }
@@ -251,11 +253,34 @@ cb_source_at (cb_source *self, cb_usec when)
     s_check (sd_event_source_set_enabled (self->source, SD_EVENT_ONESHOT));
 }
 
+/* For sd-event a deferred source has been waiting since it was made, however often it ran: switched
+ * on again in its own callback it would go before every I/O of its priority, for ever. So it is
+ * made anew and stands at the end. Without memory for that it keeps its place. */
+static void
+s_defer_again (cb_source *self)
+{
+    sd_event_source *fresh = NULL;
+    int64_t priority = 0;
+    if (sd_event_source_get_enabled (self->source, NULL) > 0)
+        return;
+    s_check (sd_event_source_get_priority (self->source, &priority));
+    sd_event *event = sd_event_source_get_event (self->source);
+    if (sd_event_add_defer (event, &fresh, s_on_defer, self) >= 0) {
+        s_check (sd_event_source_set_priority (fresh, priority));
+        sd_event_source_disable_unref (self->source);
+        self->source = fresh;
+    }
+    s_check (sd_event_source_set_enabled (self->source, SD_EVENT_ONESHOT));
+}
+
 void
 cb_source_on (cb_source *self, int on)
 {
     int how = self->oneshot ? SD_EVENT_ONESHOT : SD_EVENT_ON;
-    s_check (sd_event_source_set_enabled (self->source, on ? how : SD_EVENT_OFF));
+    if (on && self->deferred)
+        s_defer_again (self);
+    else
+        s_check (sd_event_source_set_enabled (self->source, on ? how : SD_EVENT_OFF));
 }
 
 void

@@ -134,6 +134,36 @@ s_test_io (void)
 }
 
 static void
+on_defer_always (cb_source *source, void *context)
+{
+    s_world *world = context;
+    world->calls++;
+    cb_source_on (source, 1);
+}
+
+/* Work that defers itself again and again leaves room for everything of the same priority. */
+static void
+s_test_defer_is_fair (void)
+{
+    s_world world = {.loop = cb_loop_new (NULL)};
+    int ends[2];
+    ok (pipe2 (ends, O_CLOEXEC) == 0, "pipe");
+    ok (cb_loop_defer (world.loop, on_defer_always, &world, &world.sources[2], NULL) == 0, "defer");
+    ok (cb_loop_io (world.loop, ends[0], EPOLLIN, on_io, &world, &world.sources[0], NULL) == 0,
+        "io");
+    ok (write (ends[1], "x", 1) == 1, "write");
+    ok (cb_loop_at (world.loop, cb_now () + CB_USEC_PER_SEC, on_time, &world, &world.sources[1],
+                    NULL) == 0,
+        "timer");
+    ok (cb_loop_run (world.loop, NULL) == 0 && strcmp (world.trace, "x") == 0, "the byte was read");
+    ok (world.calls < 100, "soon: %d", world.calls);
+    cb_source_destroy (&world.sources[2]);
+    close (ends[0]);
+    close (ends[1]);
+    cb_loop_destroy (&world.loop);
+}
+
+static void
 on_signal (cb_source *source, int number, void *context)
 {
     (void)source;
@@ -160,6 +190,7 @@ main (void)
     s_test_priority ();
     s_test_time ();
     s_test_io ();
+    s_test_defer_is_fair ();
     s_test_signal ();
     return tap_done ();
 }

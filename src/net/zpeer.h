@@ -9,26 +9,35 @@
 
 typedef struct cb_zpeer cb_zpeer;
 
+/* A libzmq peer shakes hands within a millisecond, a Python that is just starting within seconds
+ * (the connection to a kernel waits in its backlog meanwhile: see options.handshake). */
+#define CB_ZPEER_HANDSHAKE_MAX (10 * CB_USEC_PER_SEC)
+
 typedef struct cb_zpeer_events {
     /* The handshake is done. May be NULL. */
     void (*on_ready) (cb_zpeer *peer, void *context);
-    /* One message, borrowed for the call (cb_zmsg_ref to keep). At most 16 calls a turn. */
+    /* One message with all its frames (a routing id is not put before them: cb_zpeer_identity; a
+     * REQ's empty delimiter is there), borrowed for the call (cb_zmsg_ref to keep). At most 16
+     * calls a turn. */
     void (*on_message) (cb_zpeer *peer, cb_zmsg *message, void *context);
-    /* Everything queued was handed to the kernel after a send had said CB_ZPEER_FULL. May be NULL.
-     */
+    /* Everything queued was handed to the kernel (or the handshake is done) after a send had said
+     * CB_ZPEER_FULL. May be NULL. */
     void (*on_drained) (cb_zpeer *peer, void *context);
-    /* The peer is gone, with the reason (code 0: it closed). The callee destroys peer. */
+    /* The peer is gone, with the reason (code 0: it closed). Told once and never from within a call
+     * of ours, after everything it had sent. The callee destroys peer. */
     void (*on_closed) (cb_zpeer *peer, const cb_err *reason, void *context);
 } cb_zpeer_events;
 
 typedef struct cb_zpeer_options {
     cb_zmtp_config zmtp;
     size_t out_limit; /* bytes queued towards the peer before a send says CB_ZPEER_FULL */
-    cb_quota *quota;  /* borrowed: bytes queued both ways; NULL: not accounted */
+    cb_quota *quota;  /* borrowed: bytes queued both ways (zmtp.quota where that is NULL) */
     int priority;
+    cb_usec handshake; /* time for it; 0: CB_ZPEER_HANDSHAKE_MAX; CB_USEC_NEVER: the caller looks */
 } cb_zpeer_options;
 
-/* Takes fd (a connected stream socket) also on failure; borrows events and context. */
+/* Takes fd (a connected stream socket) also on failure; borrows events and context. A peer that is
+ * not READY after CB_ZPEER_HANDSHAKE_MAX is closed. */
 cb_zpeer *cb_zpeer_new (cb_loop *loop, int fd, const cb_zpeer_options *options,
                         const cb_zpeer_events *events, void *context, cb_err *err);
 /* Drops what is still queued. Safe in its own callbacks. */
@@ -36,11 +45,13 @@ void cb_zpeer_destroy (cb_zpeer **self);
 
 enum { CB_ZPEER_SENT, CB_ZPEER_FULL }; /* outcomes of cb_zpeer_send */
 
-/* Queues a message (one more reference, no copy of large parts), skipping its first skip parts.
- * FULL: nothing was queued; on_drained comes. -CB_E_*: the connection is lost, on_closed comes. */
+/* Queues a message (one more reference, no copy of large parts), skipping its first skip parts, and
+ * writes at once what the kernel takes. An empty queue takes a message of any size. FULL: nothing
+ * was queued (before on_ready nothing can be); on_drained comes. -CB_E_*: the connection is lost,
+ * on_closed comes. */
 int cb_zpeer_send (cb_zpeer *self, cb_zmsg *message, size_t skip, cb_err *err);
 /* The same without the limit, for the few messages that must not be lost (a reply, "you lost n").
- */
+ * Before on_ready: -CB_E_BUSY. */
 int cb_zpeer_send_always (cb_zpeer *self, cb_zmsg *message, size_t skip, cb_err *err);
 
 int cb_zpeer_subscribe (cb_zpeer *self, const char *topic, size_t size, cb_err *err);
