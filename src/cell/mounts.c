@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "cell/inputs.h"
+#include "cell/root.h"
 #include "cell/stage.h"
 
 #include <errno.h>
@@ -19,8 +20,8 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-/* Entries of the stage folder itself: five of ours and one an input, with room to spare. */
-#define STAGE_OPTIONS "size=64k,nr_inodes=64,mode=0755"
+/* Entries of the stage folder itself: those of root.c and one an input, with room to spare. */
+#define STAGE_OPTIONS "size=128k,nr_inodes=128,mode=0755"
 /* The quota tmpfs holds its root and four folders before the cell makes its first file. */
 #define QUOTA_OWN_INODES 5
 
@@ -133,11 +134,8 @@ s_mount_stage (cb_err *err)
                STAGE_OPTIONS) < 0)
         return cb_fail_errno (err, CB_E_UNSUPPORTED, "no tmpfs over %s (" NAMESPACE_CAUSE ")",
                               CB_STAGE_DIR);
-    cb_auto_close int file =
-        open (CB_STAGE_INIT_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (file < 0 || mkdir (CB_STAGE_QUOTA, 0755) < 0 || mkdir (CB_STAGE_KERNELSPEC, 0755) < 0 ||
-        mkdir (CB_STAGE_INPUT, 0755) < 0)
-        return cb_fail_errno (err, CB_E_IO, "a folder in %s", CB_STAGE_DIR);
+    if (mkdir (CB_STAGE_QUOTA, 0755) < 0)
+        return cb_fail_errno (err, CB_E_IO, "%s", CB_STAGE_QUOTA);
     return 0;
 }
 
@@ -207,6 +205,7 @@ cb_mounts_build (cb_mounts *self, const cb_jail_spec *spec, cb_err *err)
     cb_auto_close int quota = s_mount_quota (self, spec, err);
     if (quota < 0)
         return quota;
+    CB_TRY (cb_root_build (err));
     CB_TRY (s_attach_programs (self, err));
     CB_TRY (s_attach_inputs (self, spec, err));
     if (mount (NULL, CB_STAGE_DIR, NULL,

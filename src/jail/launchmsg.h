@@ -153,12 +153,15 @@ enum {
 };
 
 /* Where cellblock-jail builds what bwrap binds, in a mount namespace of its own: a small tmpfs over
- * this folder, read-only when bwrap starts. */
+ * this folder, read-only when bwrap starts. bwrap binds CB_STAGE_ROOT as / with everything mounted
+ * in it, adds /proc and /dev, and binds CB_STAGE_SHM as /dev/shm. */
 #define CB_STAGE_DIR        "/mnt"
-#define CB_STAGE_QUOTA      CB_STAGE_DIR "/quota"      /* quota tmpfs: work tmp output shm */
-#define CB_STAGE_INIT_FILE  CB_STAGE_DIR "/init"       /* cellblock-init; inside: CB_CELL_INIT */
-#define CB_STAGE_KERNELSPEC CB_STAGE_DIR "/kernelspec" /* inside: CB_CELL_KERNELSPEC */
-#define CB_STAGE_INPUT      CB_STAGE_DIR "/input"      /* one entry an input; always there */
+#define CB_STAGE_QUOTA      CB_STAGE_DIR "/quota" /* quota tmpfs: work tmp output shm */
+#define CB_STAGE_SHM        CB_STAGE_QUOTA "/shm"
+#define CB_STAGE_ROOT       CB_STAGE_DIR "/root"             /* / of the jail, complete */
+#define CB_STAGE_INIT_FILE  CB_STAGE_ROOT CB_CELL_INIT       /* cellblock-init */
+#define CB_STAGE_KERNELSPEC CB_STAGE_ROOT CB_CELL_KERNELSPEC /* launcher.py and what it needs */
+#define CB_STAGE_INPUT      CB_STAGE_ROOT "/input"           /* one entry an input */
 
 /* The same inside. cellblock-init runs: CB_PYTHON -IB CB_CELL_LAUNCHER PROFILE none|loopback, with
  * descriptors 0 to 8 and nothing of the environment but its own list. */

@@ -64,22 +64,12 @@ def bwrap_arguments():
     """The list that src/warden/bwrap.c makes."""
     args = ("--unshare-user --unshare-ipc --unshare-pid --unshare-uts --unshare-cgroup-try "
             "--unshare-net --disable-userns --uid 1000 --gid 1000 --hostname cell "
-            "--die-with-parent --new-session --clearenv "
-            "--ro-bind /usr /usr --symlink usr/lib /lib --symlink usr/lib64 /lib64 "
-            "--symlink usr/bin /bin --symlink usr/sbin /sbin").split()
-    for path in ("alternatives", "fonts", "matplotlibrc", "ld.so.cache", "localtime", "mime.types"):
-        args += ["--ro-bind-try", "/etc/" + path, "/etc/" + path]
-    for path in ("passwd", "group", "hosts"):
-        args += ["--ro-bind-try", "/mnt/kernelspec/etc/" + path, "/etc/" + path]
-    args += ("--ro-bind /mnt/init /cb/init --ro-bind /mnt/kernelspec /cb/python "
-             "--ro-bind /mnt/input /input --proc /proc --dev /dev "
-             "--bind /mnt/quota/work /work --bind /mnt/quota/tmp /tmp "
-             "--bind /mnt/quota/output /output --bind /mnt/quota/shm /dev/shm "
-             "--size 4096 --perms 0755 --tmpfs /run --remount-ro /run").split()
+            "--die-with-parent --new-session --clearenv --bind /mnt/root / "
+            "--proc /proc --dev /dev --bind /mnt/quota/shm /dev/shm").split()
     for name in PROC_MASKS:
         if os.path.exists("/proc/" + name):
             args += ["--ro-bind", "/dev/null", "/proc/" + name]
-    args += "--remount-ro /proc --remount-ro /dev --remount-ro / --chdir /work".split()
+    args += "--remount-ro /proc --remount-ro /dev --chdir /work".split()
     return b"".join(os.fsencode(arg) + b"\0" for arg in args)
 
 
@@ -113,7 +103,7 @@ class Jail:
         listener.listen(8)
         return listener.detach()
 
-    def _descriptors(self):
+    def descriptors(self):
         """fd number in the stage -> descriptor here."""
         listening = [self._listen(number + 1) for number in range(5)]
         connection = json.dumps({"key": self.key, "signature_scheme": "hmac-sha256",
@@ -129,9 +119,9 @@ class Jail:
         os.lseek(fds[11], 0, os.SEEK_SET)
         return fds + [os.open(path, folder | os.O_NOFOLLOW) for path, _ in self.spec["inputs"]]
 
-    def launch(self):
+    def launch(self, fds=None):
         """Starts the stages; returns at once."""
-        fds = self._descriptors()
+        fds = fds or self.descriptors()
         parent = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
