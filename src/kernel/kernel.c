@@ -54,6 +54,7 @@ struct cb_kernel {
     cb_usec probe_at; /* the next probe */
     cb_usec asked_at; /* START */
     char why[256];    /* what we killed it for */
+    char closed[64];  /* a channel it closed, in words */
     int iopub_closed;
     int exited;
     cb_death death;
@@ -272,8 +273,10 @@ s_on_lost (cb_link *link, cb_channel channel, const cb_err *reason, void *contex
         cb_kernel_kill (self, why);
         return;
     }
-    (void)snprintf (self->why, sizeof self->why, "the kernel closed its %s channel",
-                    cb_channel_name (channel));
+    /* Most likely its death, which the pidfd and the warden tell better. */
+    if (self->closed[0] == '\0')
+        (void)snprintf (self->closed, sizeof self->closed, "the kernel closed its %s channel",
+                        cb_channel_name (channel));
     self->deadline = cb_now () + CLOSED_LIMIT;
     s_arm (self);
 }
@@ -317,7 +320,7 @@ s_on_time (cb_source *source, void *context)
         s_gone (self);
         return;
     }
-    (void)snprintf (why, sizeof why, "%s", self->why);
+    (void)snprintf (why, sizeof why, "%s", self->closed);
     if (self->state < CB_KERNEL_IDLE && why[0] == '\0')
         (void)snprintf (why, sizeof why, "the kernel did not answer within %u s of its start",
                         (unsigned)(CB_KERNEL_START_LIMIT / CB_USEC_PER_SEC));

@@ -484,6 +484,7 @@ cb_cells_tick_ (cb_session *self, cb_usec now)
             break;
         case CB_RUN_KILL:
             cb_run_kill_words (self->running->run, why, sizeof why);
+            self->by_clock = 1;
             cb_kernel_kill (self->kernel, why);
             break;
         case CB_RUN_OVER:

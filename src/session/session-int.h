@@ -51,7 +51,9 @@ struct cb_session {
     int published; /* its connection file is there */
     uint64_t executions;
     uint64_t restarts;
-    cb_usec restarted_at[CB_RESTARTS_MAX]; /* the last automatic ones */
+    int by_clock; /* the kernel was ended by a cell's wall limit */
+    uint64_t crashes;
+    cb_usec crashed_at[CB_RESTARTS_MAX]; /* the last ones that were followed by a restart */
 };
 
 /* The next deadline may be earlier now. */
