@@ -332,7 +332,8 @@ static void
 s_on_closed (cb_zpeer *peer, const cb_err *reason, void *context)
 {
     (void)peer;
-    if (reason->code != 0)
+    /* One that just went (a connection that was reset) is nothing to tell. */
+    if (reason->code == CB_E_PROTO || reason->code == CB_E_LIMIT)
         cb_log_warn ("a client broke the protocol", CB_STR ("why", reason->text));
     s_drop_client (context);
 }

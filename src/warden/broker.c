@@ -90,7 +90,7 @@ s_build_args (const cb_broker *self, struct command *command, cb_err *err)
     CB_TRY (s_number_option (command, "--state-fd", FD_STATE, err));
     CB_TRY (s_option (command, "--runtime-dir", config->place->runtime_path, err));
     CB_TRY (s_option (command, "--state-dir", config->place->state_path, err));
-    CB_TRY (s_number_option (command, "--warden-pid", getpid (), err));
+    CB_TRY (s_number_option (command, "--warden-pid", getppid (), err));
     for (size_t i = 0; i < config->n_configs; i++) {
         (void)snprintf (text, sizeof text, "%zu=%s", FD_CONFIG + i, config->config_labels[i]);
         CB_TRY (s_option (command, "--config-fd", text, err));
