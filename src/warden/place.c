@@ -63,6 +63,17 @@ s_holder_serves (int lock_fd, pid_t *ret_pid)
     return strcmp (state, "ending") != 0 && (kill ((pid_t)pid, 0) == 0 || errno == EPERM);
 }
 
+/* Whether a dead daemon made the folder: then it is ours to remove as well. */
+static int
+s_was_made (int lock_fd)
+{
+    char text[64] = "";
+    char made[32] = "";
+
+    return pread (lock_fd, text, sizeof text - 1, 0) > 0 &&
+           sscanf (text, "%*d %*31s %31s", made) == 1 && strcmp (made, "made") == 0;
+}
+
 /* Whether the open file is still the one with that name: a janitor removes the file it locks. */
 static int
 s_is_named (int dir_fd, const char *name, int fd)
@@ -137,6 +148,7 @@ s_lock (cb_place *self, cb_err *err)
         int fd = s_try_lock (self, err);
         if (fd >= 0) {
             self->lock_fd = fd;
+            self->made = self->made || s_was_made (fd);
             return 0;
         }
         int retry =
@@ -228,7 +240,8 @@ void
 cb_place_mark (cb_place *self, pid_t warden, const char *state)
 {
     char text[64];
-    int size = snprintf (text, sizeof text, "%d %s\n", (int)warden, state);
+    int size =
+        snprintf (text, sizeof text, "%d %s%s\n", (int)warden, state, self->made ? " made" : "");
 
     /* A full disk costs the note only. */
     if (pwrite (self->lock_fd, text, (size_t)size, 0) < 0 ||

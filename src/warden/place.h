@@ -31,7 +31,8 @@ void cb_place_done (cb_place *self);
 /* The log in the state folder, for appending: regular, not linked elsewhere, ours. Owned. */
 int cb_place_open_log (cb_place *self, cb_err *err) __attribute__ ((warn_unused_result));
 
-/* Writes "PID STATE" into the lock file: who holds it, for those who find it locked. */
+/* Writes "PID STATE [made]" into the lock file: who holds it, for those who find it locked, and
+ * whether the folder is to be removed, for those who come after a crash. */
 void cb_place_mark (cb_place *self, pid_t warden, const char *state);
 
 /* Empties the runtime folder but for its locks: what a dead daemon left. */
