@@ -19,7 +19,8 @@ import time
 import uuid
 
 CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
-TYPES = {"shell": b"ROUTER", "iopub": b"PUB", "stdin": b"ROUTER", "control": b"ROUTER", "hb": b"REP"}
+TYPES = {"shell": b"ROUTER", "iopub": b"PUB", "stdin": b"ROUTER", "control": b"ROUTER",
+         "hb": b"REP"}
 MEMORY_FILE = 8
 MODE_FILE = "/input/mode"
 MORE, LONG, COMMAND = 1, 2, 4

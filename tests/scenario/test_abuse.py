@@ -1,0 +1,233 @@
+"""test_abuse.py - a kernel that breaks the protocol (tests/fake-kernel.py): whoever waits gets a
+clear answer in bounded time, the broker's memory stays bounded, a neighbour notices nothing."""
+import os
+import shutil
+import time
+
+import pytest
+
+import leaks
+from conftest import SOURCE
+from wireclient import stream_text
+
+MIB = 1024 * 1024
+# What a broker may grow by, whatever a kernel does: one kernel's receive budget and one client's
+# queue.
+GROWTH_MIB = 160
+FAKE = os.path.join(SOURCE, "tests", "fake-kernel.py")
+
+
+def broker_pid(house):
+    return house.connection()["pid"]
+
+
+def memory_mib(pid, field="VmHWM"):
+    with open("/proc/%d/status" % pid, encoding="utf-8") as file:
+        for line in file:
+            if line.startswith(field + ":"):
+                return int(line.split()[1]) / 1024
+    raise AssertionError("no " + field)
+
+
+@pytest.fixture
+def fake(house):
+    """A daemon whose jails run the fake kernel."""
+    folder = os.path.join(house.folder, "kernelspec")
+    shutil.copytree(os.path.join(SOURCE, "kernelspec"), folder)
+    shutil.copyfile(FAKE, os.path.join(folder, "launcher.py"))
+    os.chmod(house.folder, 0o755)
+    house.start("--kernelspec", folder, "--set", "profile.default.wall=2 s")
+    house.neighbour = house.client()
+    house.neighbour.call("new", name="neighbour", wait=True)
+    return house
+
+
+@pytest.fixture
+def abused(fake):
+    """A client of it; afterwards the neighbour still works and the broker is the same, not larger.
+    """
+    pid = broker_pid(fake)
+    before = memory_mib(pid)
+    yield fake.client()
+    assert broker_pid(fake) == pid and os.path.exists("/proc/%d" % pid), "the broker died"
+    assert memory_mib(pid) - before < GROWTH_MIB, "the broker grew"
+    result, events = fake.neighbour.run("undisturbed", session="neighbour", timeout=5)
+    assert (result["status"], stream_text(events)) == ("ok", "undisturbed")
+    assert fake.neighbour.call("show", session="neighbour")["restarts"] == 0
+
+
+def mode_file(house, mode):
+    path = os.path.join(house.folder, "mode-" + mode)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(mode + "\n")
+    os.chmod(path, 0o644)
+    return {"path": path, "name": "mode"}
+
+
+# -- while it starts -------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("mode", [
+    "die-at-once", "die-before-accept", "die-after-accept", "die-after-handshake",
+    "die-after-request", "die-after-busy", "die-after-reply", "garbage", "sentence"])
+def test_a_start_that_fails(fake, abused, mode):
+    begun = time.monotonic()
+    reply, _ = abused.ask("new", inputs=[mode_file(fake, mode)], wait=True, timeout=20)
+    assert reply.content["status"] == "error", reply.content
+    assert reply.content["evalue"]
+    if mode == "sentence":
+        assert "the fake kernel does not want to start" in reply.content["evalue"]
+    if mode.startswith("die"):
+        assert "3" in reply.content["evalue"], "it says the exit status"
+    assert time.monotonic() - begun < 15
+    # A cell gets the same, and says so as an error and not as a result.
+    result, _ = abused.run("1", inputs=[mode_file(fake, mode)], timeout=20)
+    assert result["status"] in ("error", "died"), result
+
+
+@pytest.mark.limit(240)
+@pytest.mark.parametrize("mode", ["never-handshake", "never-answer", "no-idle"])
+def test_a_start_that_never_ends(fake, abused, mode):
+    reply, _ = abused.ask("new", inputs=[mode_file(fake, mode)], wait=True, timeout=60)
+    assert reply.content["status"] == "error"
+    assert "30 s" in reply.content["evalue"], reply.content
+
+
+# -- while it runs ---------------------------------------------------------------------------------
+
+def run(client, code, **more):
+    more.setdefault("timeout", 20)
+    return client.run(code, **more)
+
+
+@pytest.mark.parametrize("code", [
+    "!garbage", "!garbage-iopub", "!negative-frame", "!huge-frame 1024", "!huge-frame 20",
+    "!endless-more 0", "!endless-more 1", "!endless-more 65536", "!endless-more 1048576",
+    "!endless-more-shell 1", "!endless-more-shell 1048576", "!endless-commands"])
+def test_bytes_that_break_the_protocol(abused, code):
+    """The connection is closed, the kernel killed, the cell told why."""
+    name = abused.call("new", wait=True)["session"]
+    result, _ = run(abused, code, session=name)
+    assert result["status"] in ("died", "timeout", "limit"), result
+    assert result["error"]["ename"] and result["error"]["evalue"], result
+    result, events = run(abused, "alive again", session=name)
+    assert (result["status"], stream_text(events)) == ("ok", "alive again")
+
+
+def test_bad_messages_are_dropped(abused):
+    result, events = run(abused, "!bad-messages")
+    assert result["status"] == "ok"
+    assert stream_text([event for event in events if event.content.get("text") == "good"]) == "good"
+    assert not any(event.content.get("text") == "bad" for event in events)
+
+
+def test_wrong_signatures_are_dropped(abused):
+    result, events = run(abused, "!wrong-key")
+    assert (result["status"], stream_text(events)) == ("ok", "good")
+
+
+def test_a_replay_is_dropped(abused):
+    result, events = run(abused, "!replay")
+    assert (result["status"], stream_text(events)) == ("ok", "once")
+
+
+def test_replies_of_others_are_dropped(abused):
+    result, events = run(abused, "!forged-replies")
+    assert (result["status"], stream_text(events)) == ("ok", "mine")
+    assert result["execution_count"] == 1
+
+
+def test_what_only_the_broker_may_say(abused):
+    result, events = run(abused, "!our-own-types")
+    assert (result["status"], stream_text(events)) == ("ok", "good")
+    assert not {"run_reply", "lost", "artifact", "limit"} & {event.type for event in events}
+    assert result["run"] != "forged" and result["artifacts"] == []
+
+
+def test_a_flood_that_never_ends(abused):
+    name = abused.call("new", wait=True)["session"]
+    result, events = run(abused, "!flood", session=name)
+    assert result["status"] in ("limit", "timeout"), result
+    assert len(stream_text(events)) <= 33 * MIB
+    assert run(abused, "after", session=name)[0]["status"] == "ok"
+
+
+def test_a_flood_within_the_cap(abused):
+    result, events = run(abused, "!flood 20", timeout_s=15)
+    assert result["status"] == "ok"
+    assert len(stream_text(events)) == 20 * MIB
+
+
+def test_5000_small_ones(abused):
+    result, events = run(abused, "!flood-small 5000", timeout_s=15)
+    assert result["status"] == "ok"
+    assert stream_text(events) == "".join("%d\n" % i for i in range(5000))
+
+
+def test_a_flood_towards_a_client_that_does_not_read(fake, abused):
+    deaf = fake.client()
+    deaf.send("run", {"code": "!flood 30", "timeout_s": 15})
+    deaf.send("run", {"code": "!flood 30", "timeout_s": 15})
+    result, _ = run(abused, "meanwhile")
+    assert result["status"] == "ok"
+    time.sleep(3)
+    deaf.close()
+
+
+@pytest.mark.parametrize("code, statuses", [
+    ("!idle-without-reply", ("timeout", "died")),
+    ("!say-nothing", ("timeout", "died")),
+    ("!wait", ("timeout",)),
+    ("!reply-without-idle", ("ok",)),
+    ("!two-replies", ("ok",)),
+    ("!late-output", ("ok",)),
+    ("!ask-input", ("ok",)),
+    ("!bad-reply", ("ok", "error", "died", "timeout")),
+    ("!exit 0", ("died",)),
+    ("!exit 7", ("died",)),
+])
+def test_replies_and_idles(abused, code, statuses):
+    name = abused.call("new", wait=True)["session"]
+    begun = time.monotonic()
+    result, _ = run(abused, code, session=name)
+    assert result["status"] in statuses, result
+    assert time.monotonic() - begun < 8
+    if result["status"] not in ("ok", "error"):
+        assert result["error"]["evalue"]
+    result, events = run(abused, "next", session=name)
+    assert (result["status"], stream_text(events)) == ("ok", "next")
+
+
+@pytest.mark.parametrize("channel", range(4))
+def test_a_channel_that_is_closed(abused, channel):
+    name = abused.call("new", wait=True)["session"]
+    result, _ = run(abused, "!close %d" % channel, session=name)
+    assert result["status"] in ("ok", "died", "timeout"), result
+    settled = ("idle", "dead")
+    assert leaks.wait_for(lambda: abused.call("show", session=name)["state"] in settled, 10)
+    result, events = run(abused, "next", session=name)
+    assert (result["status"], stream_text(events)) == ("ok", "next"), result
+
+
+def test_memory_of_the_jail_is_told(abused):
+    name = abused.call("new", wait=True)["session"]
+    cgroup = abused.call("show", session=name)["layers"]["cgroup"]
+    result, _ = run(abused, "!eat-memory", session=name)
+    if cgroup == "none":
+        assert result["status"] in ("died", "timeout")
+    else:
+        assert result["status"] == "limit" and result["limit"]["name"] == "memory", result
+        assert "512 MiB" in result["error"]["evalue"]
+
+
+def test_three_deaths_then_no_more(fake, abused):
+    """The kernel is started again at most three times in 60 s; then the session stays dead."""
+    name = abused.call("new", wait=True)["session"]
+    for _ in range(3):
+        assert run(abused, "!exit 1", session=name)[0]["status"] == "died"
+        assert leaks.wait_for(lambda: abused.call("show", session=name)["state"] == "idle", 15)
+    assert run(abused, "!exit 1", session=name)[0]["status"] == "died"
+    assert leaks.wait_for(lambda: abused.call("show", session=name)["state"] == "dead", 15)
+    result, _ = run(abused, "1", session=name)
+    assert result["status"] == "error" and result["refused"]
+    abused.call("restart", session=name)
+    assert run(abused, "1", session=name)[0]["status"] == "ok"
