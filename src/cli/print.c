@@ -1,16 +1,13 @@
 /* print.c - answers of the daemon. Members are printed as they come, so a newer daemon can tell
- * more; what a member means is read from its name: *_s are seconds, sizes are bytes. */
+ * more; what a member means is read from its name: NAME_s is seconds, NAME_bytes a size,
+ * NAME_percent a share of one processor. */
 #include "cli/print.h"
 
-#include "base/table.h"
 #include "base/units.h"
 #include "cli/columns.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* Members that are bytes. */
-static const char *const s_bytes[] = {"artifacts", "disk", "memory", "output"};
 
 const char *
 cb_print_text (const json_t *object, const char *name)
@@ -41,20 +38,24 @@ cb_print_json (json_t *reply, cb_err *err)
     return 0;
 }
 
-static bool
-s_is_size (const char *name)
-{
-    for (size_t i = 0; i < CB_COUNT (s_bytes); i++)
-        if (strcmp (s_bytes[i], name) == 0)
-            return true;
-    return false;
-}
+typedef enum { S_PLAIN, S_SECONDS, S_BYTES, S_PERCENT } s_unit;
 
-static bool
-s_is_seconds (const char *name)
+/* The unit that ends a name; *ret_size is the name without it. */
+static s_unit
+s_unit_of (const char *name, size_t *ret_size)
 {
+    static const char *const ends[] = {"", "_s", "_bytes", "_percent"};
     size_t size = strlen (name);
-    return size > 2 && strcmp (name + size - 2, "_s") == 0;
+
+    *ret_size = size;
+    for (s_unit unit = S_SECONDS; unit <= S_PERCENT; unit++) {
+        size_t length = strlen (ends[unit]);
+        if (size > length && strcmp (name + size - length, ends[unit]) == 0) {
+            *ret_size = size - length;
+            return unit;
+        }
+    }
+    return S_PLAIN;
 }
 
 static void
@@ -62,14 +63,16 @@ s_add_number (cb_columns *table, const char *name, const json_t *value)
 {
     char text[CB_UNITS_TEXT];
     double number = json_number_value (value);
+    size_t size = 0;
+    s_unit unit = number >= 0 ? s_unit_of (name, &size) : S_PLAIN;
 
-    if (s_is_size (name) && number >= 0)
+    if (unit == S_BYTES)
         cb_columns_add (table, "%s", cb_size_text ((uint64_t)number, text));
-    else if (s_is_seconds (name) && number >= 0)
+    else if (unit == S_SECONDS)
         cb_columns_add (table, "%s",
                         cb_duration_text ((cb_usec)(number * (double)CB_USEC_PER_SEC), text));
     else
-        cb_columns_add (table, "%.15g", number);
+        cb_columns_add (table, "%.15g%s", number, unit == S_PERCENT ? " %" : "");
 }
 
 static void
@@ -79,6 +82,8 @@ s_add_value (cb_columns *table, const char *name, const json_t *value)
         cb_columns_add (table, "%s", json_string_value (value));
     } else if (json_is_number (value)) {
         s_add_number (table, name, value);
+    } else if (json_is_null (value)) {
+        cb_columns_add (table, "none");
     } else if (json_is_boolean (value)) {
         cb_columns_add (table, "%s", json_is_true (value) ? "yes" : "no");
     } else {
@@ -91,7 +96,9 @@ s_add_value (cb_columns *table, const char *name, const json_t *value)
 static void
 s_add_name (cb_columns *table, const char *prefix, const char *name)
 {
-    size_t size = strlen (name) - (s_is_seconds (name) ? 2 : 0);
+    size_t size = 0;
+
+    (void)s_unit_of (name, &size);
     cb_columns_add (table, "%s%.*s", prefix, (int)size, name);
 }
 

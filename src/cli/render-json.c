@@ -53,8 +53,8 @@ const cb_render_ops cb_render_json = {"json", s_json_on_event, s_json_on_end};
 
 /* What is written as it happens; other messages (status, execute_input) are of no use here. */
 static const char *const s_streamed[] = {
-    "artifact", "clear_output", "display_data", "error",  "execute_result",      "limit",
-    "lost",     "review",       "start",        "stream", "update_display_data",
+    "artifact", "clear_output", "display_data", "error", "execute_result", "limit",
+    "lost",     "queued",       "review",       "start", "stream",         "update_display_data",
 };
 
 /* The content with "type" first. */

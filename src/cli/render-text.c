@@ -148,16 +148,31 @@ s_on_limit (cb_render *self, const json_t *content, cb_err *err)
                           value != NULL ? value : "", cb_size_text ((uint64_t)dropped, size));
 }
 
+static int
+s_on_queued (cb_render *self, const json_t *content, cb_err *err)
+{
+    const char *session = json_string_value (json_object_get (content, "session"));
+    json_int_t ahead = s_number (content, "ahead");
+
+    return cb_render_say (self, err, "waiting for %lld other cell%s of session '%s'",
+                          (long long)ahead, ahead == 1 ? "" : "s", session != NULL ? session : "");
+}
+
 typedef struct s_row {
     const char *type;
     int (*show) (cb_render *self, const json_t *content, cb_err *err);
 } s_row;
 
 static const s_row s_rows[] = {
-    {"clear_output", s_on_clear}, {"display_data", s_on_display},
-    {"error", s_on_error},        {"execute_result", s_on_result},
-    {"limit", s_on_limit},        {"lost", s_on_lost},
-    {"stream", s_on_stream},      {"update_display_data", s_on_display},
+    {"clear_output", s_on_clear},
+    {"display_data", s_on_display},
+    {"error", s_on_error},
+    {"execute_result", s_on_result},
+    {"limit", s_on_limit},
+    {"lost", s_on_lost},
+    {"queued", s_on_queued},
+    {"stream", s_on_stream},
+    {"update_display_data", s_on_display},
 };
 
 static int

@@ -63,9 +63,10 @@ static void
 s_on_terminate (cb_runner *self)
 {
     self->exit_code = CB_EXIT_TERMINATED;
-    if (self->session[0] != '\0')
+    bool runs = self->session[0] != '\0' && !self->waiting;
+    if (runs)
         s_tell (self, "interrupt");
-    self->deadline = self->session[0] != '\0' ? cb_now () + S_LAST_WORDS : 0;
+    self->deadline = runs ? cb_now () + S_LAST_WORDS : 0;
 }
 
 static void
@@ -76,8 +77,8 @@ s_on_interrupt (cb_runner *self)
 
     self->exit_code = CB_EXIT_INTERRUPTED;
     self->interrupted = now;
-    if (self->session[0] == '\0' || self->killed) {
-        self->deadline = 0; /* nothing runs yet, or all is said: closing ends the rest */
+    if (self->session[0] == '\0' || self->waiting || self->killed) {
+        self->deadline = 0; /* nothing of ours runs yet, or all is said: closing ends the rest */
     } else if (again) {
         self->killed = true;
         self->hint = CB_USEC_NEVER;
@@ -112,6 +113,8 @@ s_note_session (cb_runner *self, const char *type, const json_t *content)
 
     if (strcmp (type, "start") == 0 && name != NULL)
         (void)snprintf (self->session, sizeof self->session, "%s", name);
+    if (strcmp (type, "queued") == 0)
+        self->waiting = true;
 }
 
 /* What a failure to write means. Nobody reads our output (head has seen enough): end quietly, and
@@ -146,6 +149,8 @@ s_on_event (cb_runner *self, const cellblock_event *event, cb_err *err)
         self->result = cb_take (content);
         return 1;
     }
+    if (cellblock_event_kind (event) == CELLBLOCK_KERNEL)
+        self->waiting = false;
     s_note_session (self, type, content);
     if (self->render->out.given_up)
         return 0;
@@ -223,7 +228,11 @@ s_conclude (cb_runner *self, int *ret_exit, cb_err *err)
 {
     const char *status = json_string_value (json_object_get (self->result, "status"));
 
-    if (self->killed && self->fresh)
+    if (self->waiting)
+        (void)cb_render_say (self->render, NULL,
+                             "the cell keeps its place in the queue of session '%s'",
+                             self->session);
+    else if (self->killed && self->fresh)
         (void)cb_render_say (self->render, NULL, "the kernel was ended");
     else if (self->killed)
         (void)cb_render_say (self->render, NULL, "session '%s' was ended; its variables are gone",

@@ -20,6 +20,7 @@ typedef struct cb_runner {
     cb_usec hint;                      /* when to tell how to go further, CB_USEC_NEVER: not */
     cb_usec deadline;                  /* when we end without the reply */
     int exit_code;                     /* of a signal: 130 or 143; 0: none came */
+    bool waiting;                      /* other cells of the session come first */
     bool killed;                       /* the second Ctrl-C: the session was told to stop */
     json_t *result;                    /* owned: the reply's content */
 } cb_runner;
