@@ -28,6 +28,8 @@ s_open_steps (int root, const char *path, const struct open_how *how)
         cb_close (&at);
         at = below;
     }
+    if (at < 0)
+        return -1;
     int fd = openat (at, path, (int)how->flags | O_NOFOLLOW, (mode_t)how->mode);
     cb_close (&at);
     return fd;
