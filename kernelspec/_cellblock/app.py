@@ -5,11 +5,9 @@ import logging
 import os
 import sys
 
-# ipykernel imports the debugger whether it is wanted or not (90 ms), and the
-# debugger needs TCP. It can be imported again once ipykernel has been.
-_DEBUGGER = "debugpy" not in sys.modules
-if _DEBUGGER:
-    sys.modules["debugpy"] = None
+from . import lighter
+
+lighter.begin()
 
 import zmq  # noqa: E402
 from ipykernel.control import ControlThread  # noqa: E402
@@ -21,8 +19,7 @@ from . import hints, packing  # noqa: E402
 from .connection import read_connection  # noqa: E402
 from .streams import CellIOPub  # noqa: E402
 
-if _DEBUGGER:
-    del sys.modules["debugpy"]
+lighter.end()
 
 
 def bind_to(sock, fd):

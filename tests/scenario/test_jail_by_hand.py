@@ -261,7 +261,8 @@ def test_streams_are_mended(hand):
     answer = hand(
         'import os; os.write(1, b"\\xff\\xfe ok\\n")', 'print("x" * 20_000_000)',
         'import subprocess as s; s.run(["sh", "-c", "yes | head -c 1000000"]); print("end")',
-        'import os; print(os.fsdecode(b"name-\\xff"))', 'raise ValueError("\\udc80")', 'print("alive")',
+        'import os; print(os.fsdecode(b"name-\\xff"))', 'raise ValueError("\\udc80")',
+        'print("alive")',
         'import os\nif os.fork() == 0:\n    print("child", flush=True); os._exit(0)\nos.wait()',
         'for i in range(5000): display(i)')
     cells = answer["cells"]
