@@ -58,29 +58,55 @@ cb_start_answers (const char *runtime_dir)
     return fd >= 0 && connect (fd, (const struct sockaddr *)&address, sizeof address) == 0;
 }
 
+/* Whether the open file still has that name: a janitor empties the folder, locks included. */
+static bool
+s_is_named (const char *path, int fd)
+{
+    struct stat ours;
+    struct stat named;
+
+    return fstat (fd, &ours) == 0 && lstat (path, &named) == 0 && ours.st_dev == named.st_dev &&
+           ours.st_ino == named.st_ino;
+}
+
+/* One try to hold start.lock. The folder may be removed under us by the janitor of a daemon that
+ * ended: it is made again. CB_LOCK_FREE: it is ours. */
 static int
-s_try_lock (const char *runtime_dir, const char *name, int *ret_fd, cb_err *err)
+s_hold_start (const char *runtime_dir, int *ret_fd, cb_err *err)
 {
     char path[PATH_MAX];
+    uid_t also = geteuid () == 0 ? CB_BROKER_UID : geteuid ();
 
-    (void)snprintf (path, sizeof path, "%s/%s", runtime_dir, name);
+    cb_auto_close int dir = cb_private_dir (runtime_dir, also, err);
+    if (dir < 0)
+        return dir;
+    (void)snprintf (path, sizeof path, "%s/%s", runtime_dir, CB_RUNTIME_START);
     cb_auto_close int fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
-        return cb_fail_errno (err, CB_E_IO, "%s", path);
-    if (flock (fd, LOCK_EX | LOCK_NB) == 0) {
-        *ret_fd = cb_take_fd (&fd);
-        return CB_LOCK_FREE;
-    }
-    if (errno == EWOULDBLOCK)
+        return errno == ENOENT ? CB_LOCK_HELD : cb_fail_errno (err, CB_E_IO, "%s", path);
+    if (flock (fd, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK ? CB_LOCK_HELD
+                                    : cb_fail_errno (err, CB_E_IO, "%s cannot be locked", path);
+    if (!s_is_named (path, fd))
         return CB_LOCK_HELD;
-    return cb_fail_errno (err, CB_E_IO, "%s cannot be locked", path);
+    *ret_fd = cb_take_fd (&fd);
+    return CB_LOCK_FREE;
 }
 
 int
 cb_start_lock_state (const char *runtime_dir, cb_err *err)
 {
-    cb_auto_close int fd = -1;
-    return s_try_lock (runtime_dir, CB_RUNTIME_LOCK, &fd, err);
+    char path[PATH_MAX];
+
+    (void)snprintf (path, sizeof path, "%s/%s", runtime_dir, CB_RUNTIME_LOCK);
+    cb_auto_close int fd = open (path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return errno == ENOENT ? CB_LOCK_FREE : cb_fail_errno (err, CB_E_IO, "%s", path);
+    if (flock (fd, LOCK_SH | LOCK_NB) == 0)
+        return CB_LOCK_FREE;
+    if (errno == EWOULDBLOCK)
+        return CB_LOCK_HELD;
+    return cb_fail_errno (err, CB_E_IO, "%s cannot be locked", path);
 }
 
 int
@@ -317,7 +343,16 @@ s_launch (const cb_start *self, cb_usec until, cb_err *err)
 
 /* ---- exactly once --------------------------------------------------------------------------- */
 
-/* We hold start.lock: nobody else starts one. */
+/* The daemon we started did not come. Was it for another one, started by hand, that has the folder
+ * now? Then that one is as good. */
+static bool
+s_another_has_it (const cb_start *self)
+{
+    return cb_start_answers (self->runtime_dir) ||
+           cb_start_lock_state (self->runtime_dir, NULL) == CB_LOCK_HELD;
+}
+
+/* We hold start.lock: no other command starts one. */
 static int
 s_look_and_launch (const cb_start *self, cb_usec until, cb_err *err)
 {
@@ -327,8 +362,9 @@ s_look_and_launch (const cb_start *self, cb_usec until, cb_err *err)
         int state = cb_start_lock_state (self->runtime_dir, err);
         if (state < 0)
             return state;
-        if (state == CB_LOCK_FREE)
-            return s_launch (self, until, err);
+        int outcome = state == CB_LOCK_FREE ? s_launch (self, until, err) : 0;
+        if (state == CB_LOCK_FREE && (outcome >= 0 || !s_another_has_it (self)))
+            return outcome;
         if (cb_now () >= until)
             return cb_fail (err, CB_E_TIMEOUT,
                             "a daemon holds %s but does not answer: it is ending or stuck; its "
@@ -342,24 +378,19 @@ int
 cb_start_daemon (const cb_start *self, cb_err *err)
 {
     cb_usec until = cb_now () + self->patience;
-    uid_t also = geteuid () == 0 ? CB_BROKER_UID : geteuid ();
     cb_auto_close int lock = -1;
 
-    cb_auto_close int dir = cb_private_dir (self->runtime_dir, also, err);
-    if (dir < 0)
-        return dir;
     if (cb_start_answers (self->runtime_dir))
         return CB_START_RUNS;
     for (;;) {
-        int state = s_try_lock (self->runtime_dir, CB_RUNTIME_START, &lock, err);
+        int state = s_hold_start (self->runtime_dir, &lock, err);
         if (state < 0)
             return state;
         if (state == CB_LOCK_FREE)
             return s_look_and_launch (self, until, err);
         if (cb_now () >= until)
             return cb_fail (err, CB_E_TIMEOUT,
-                            "another command has been starting the daemon of %s "
-                            "for %u s",
+                            "another command has been starting the daemon of %s for %u s",
                             self->runtime_dir, (unsigned)(self->patience / CB_USEC_PER_SEC));
         s_pause ();
     }

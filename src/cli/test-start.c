@@ -202,6 +202,20 @@ s_waits_for_janitor (void)
     s_end_daemons ();
 }
 
+/* The janitor removes the folder while a command is about to start. */
+static void
+s_folder_vanishes (void)
+{
+    cb_err err = CB_ERR_INIT;
+
+    s_begin ("ok");
+    ok (rmdir (s_runtime) == 0 && cb_start_lock_state (s_runtime, &err) == CB_LOCK_FREE,
+        "no folder, no lock");
+    ok (s_start (CB_START_TIME, &err) == CB_START_STARTED, "it is made again %s", err.text);
+    s_end_daemons ();
+    ok (cb_start_wait_gone (s_runtime, CB_START_TIME, &err) == CB_LOCK_FREE, "gone");
+}
+
 static void
 s_held_for_ever (void)
 {
@@ -243,6 +257,7 @@ main (void)
     s_failure ("killed", "signal 9");
     s_too_slow ();
     s_waits_for_janitor ();
+    s_folder_vanishes ();
     s_held_for_ever ();
     s_end_daemons ();
     (void)cb_remove_tree (AT_FDCWD, s_top, NULL);
