@@ -77,13 +77,13 @@ cb_packet_recv (int socket, void *bytes, size_t room, cb_packet *ret_packet, cb_
     cb_packet packet = {0};
     ssize_t got;
 
+    /* A peer that closed with packets of ours unread: the kernel tells that once, before the
+     * packets that the peer had sent, so they are asked for again. */
     do {
         got = recvmsg (socket, &message, MSG_CMSG_CLOEXEC);
-    } while (got < 0 && errno == EINTR);
+    } while (got < 0 && (errno == EINTR || errno == ECONNRESET));
     if (got < 0 && errno == EAGAIN)
         return CB_PACKET_AGAIN;
-    if (got < 0 && errno == ECONNRESET)
-        return CB_PACKET_CLOSED;
     if (got < 0)
         return cb_fail_errno (err, CB_E_IO, "recvmsg");
     s_take_control (&message, &packet);

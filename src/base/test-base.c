@@ -82,6 +82,26 @@ test_quota (void)
     ok (one.used == 0 && all.used == 0, "released");
 }
 
+/* What a peer sent before it closed arrives, also when it had left packets of ours unread. */
+static void
+test_last_words (void)
+{
+    int pair[2];
+    cb_packet packet;
+    char bytes[8];
+
+    ok (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0, "another pair");
+    ok (cb_packet_send (pair[1], "x", 1, NULL, 0, NULL) == 0 &&
+            cb_packet_send (pair[0], "last", 4, NULL, 0, NULL) == 0,
+        "both ways");
+    cb_close (&pair[0]);
+    ok (cb_packet_recv (pair[1], bytes, sizeof bytes, &packet, NULL) == CB_PACKET_OK &&
+            packet.size == 4,
+        "last words");
+    ok (cb_packet_recv (pair[1], bytes, sizeof bytes, &packet, NULL) == CB_PACKET_CLOSED, "closed");
+    cb_close (&pair[1]);
+}
+
 static void
 test_packets (void)
 {
@@ -104,6 +124,7 @@ test_packets (void)
     cb_close (&pair[0]);
     ok (cb_packet_recv (pair[1], bytes, sizeof bytes, &packet, NULL) == CB_PACKET_CLOSED, "closed");
     ok (cb_packet_send (pair[1], "x", 1, NULL, 0, NULL) == -CB_E_GONE, "no SIGPIPE");
+    test_last_words ();
     cb_close (&pair[1]);
 }
 
