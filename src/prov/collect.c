@@ -35,6 +35,7 @@ typedef struct collecting {
     cb_outdir out;
     cb_sha256 *hash; /* owned */
     uint64_t left;   /* bytes that may still be collected */
+    cb_err fault;    /* the first file that the state folder did not take */
     kept *kept;      /* owned: CB_ARTIFACTS_MAX */
     unsigned n_kept;
     char step[STEP];
@@ -86,6 +87,17 @@ s_mark (const char *path, const struct stat *status, cb_seen_mark *ret_mark)
         .changed_ns = (int64_t)status->st_ctim.tv_sec * 1000000000 + status->st_ctim.tv_nsec,
         .size = (uint64_t)status->st_size,
     };
+}
+
+/* A full disk takes smaller files still: the fault is told at the end, the others are tried. */
+static int
+s_note_fault (collecting *self, int result, const cb_err *why)
+{
+    if (result != -CB_E_IO)
+        return result;
+    if (self->fault.code == 0)
+        self->fault = *why;
+    return 0;
 }
 
 enum { COPIED, CHANGED }; /* outcomes of s_copy */
@@ -252,7 +264,7 @@ s_first_pass (collecting *self, cb_err *err)
         if (entry.kind == CB_WALK_ODD)
             s_odd (self, &entry, entry.why);
         else if (entry.kind == CB_WALK_FILE)
-            CB_TRY (s_file (self, &entry, err));
+            CB_TRY (s_note_fault (self, s_file (self, &entry, err), err));
     }
 }
 
@@ -264,8 +276,12 @@ s_second_pass (collecting *self, cb_err *err)
     for (unsigned i = 0; i < self->n_kept; i++) {
         kept *at = &self->kept[i];
         (void)snprintf (path, sizeof path, CB_OUTDIR_OUTPUT "/%s", at->artifact.path);
-        CB_TRY (cb_outdir_keep (&self->out, i, at->fd, path, err));
+        int result = cb_outdir_keep (&self->out, i, at->fd, path, err);
         cb_close (&at->fd);
+        if (result < 0) {
+            CB_TRY (s_note_fault (self, result, err));
+            continue;
+        }
         cb_seen_add (self->what->seen, &at->mark);
         self->what->on_artifact (&at->artifact, self->what->context);
     }
@@ -308,6 +324,8 @@ cb_collect_run (const cb_collect *what, cb_refusals *ret_refusals, cb_err *err)
     int result_late = s_second_pass (self, &late);
     if (result == 0 && result_late < 0)
         result = cb_fail (err, late.code, "%s", late.text);
+    if (result == 0 && self->fault.code != 0)
+        result = cb_fail (err, self->fault.code, "%s", self->fault.text);
     cb_seen_end (what->seen, result == 0);
     return result;
 }
