@@ -371,6 +371,30 @@ s_test_quota (void)
     ok (quota.used == 0, "and given back");
 }
 
+/* Many small parts: the room grows in leaps, not with each of them (it once did). */
+static void
+s_test_small_parts (void)
+{
+    cb_quota quota;
+    cb_quota_init (&quota, NULL, 1 << 20);
+    cb_zmtp_config config = {.socket_type = "DEALER", .budget = s_budget, .quota = &quota};
+    config.budget.max_parts = 4000;
+    cb_zmtp *zmtp = cb_zmtp_new (&config, NULL);
+    s_trace trace = {""};
+    (void)s_play (zmtp, B (SHAKEN), 65536, &trace);
+    int leaps = 0;
+    uint64_t before = quota.used;
+    for (int i = 0; i < 4000; i++) {
+        (void)s_play (zmtp, B ("\1\2ab"), 65536, &trace);
+        leaps += quota.used != before;
+        before = quota.used;
+    }
+    ok (quota.used > 8000 && leaps > 2 && leaps < 30, "8,000 bytes in 4,000 parts: %d leaps",
+        leaps);
+    cb_zmtp_destroy (&zmtp);
+    ok (quota.used == 0, "nothing stays charged");
+}
+
 static void
 s_test_room (void)
 {
@@ -430,6 +454,7 @@ main (void)
     s_test_output ();
     s_test_encode ();
     s_test_quota ();
+    s_test_small_parts ();
     s_test_room ();
     s_test_config ();
     return tap_done ();

@@ -1,6 +1,6 @@
 /* zmtp-message.c - the message that is being received, and the writing of messages.
  *
- * Always holds: memory of the draft is at most twice what really came, plus a first step; what a
+ * Always holds: memory of the draft is at most twice what really came, plus one step; what a
  * frame announces is compared with the budgets and never allocated. Everything allocated is charged
  * to the quota before, and un-charged when the message is whole (it is the receiver's then) or
  * dropped. */
@@ -45,7 +45,24 @@ s_uncharge (cb_zmtp *self)
     self->draft.charged = 0;
 }
 
-/* Makes room for `more` bytes that came or are about to. Doubles, but not over the frame's end. */
+/* The room to have when `need` bytes must fit: it grows by half at least, or a million small frames
+ * would mean a million moves, but not over the end of a last frame nor over the budget. */
+static size_t
+s_next_room (const cb_zmtp *self, size_t need)
+{
+    const cb_zmtp_draft *draft = &self->draft;
+    size_t room = draft->room + draft->room / 2;
+    if (room < FIRST_ROOM)
+        room = FIRST_ROOM;
+    size_t most = self->budget.max_message;
+    if (!draft->more && draft->used + draft->frame_left < most)
+        most = draft->used + draft->frame_left;
+    if (room > most)
+        room = most;
+    return room < need ? need : room;
+}
+
+/* Makes room for `more` bytes that came or are about to. */
 static int
 s_grow (cb_zmtp *self, size_t more, cb_err *err)
 {
@@ -53,13 +70,7 @@ s_grow (cb_zmtp *self, size_t more, cb_err *err)
     size_t need = draft->used + more;
     if (need <= draft->room)
         return 0;
-    size_t room = draft->room * 2;
-    if (room > draft->used + draft->frame_left)
-        room = draft->used + draft->frame_left;
-    if (room < need)
-        room = need;
-    if (room < FIRST_ROOM)
-        room = FIRST_ROOM;
+    size_t room = s_next_room (self, need);
     CB_TRY (s_charge (self, room - draft->room, err));
     char *block = realloc (draft->block, room);
     if (block == NULL)
