@@ -121,13 +121,36 @@ def hint(error, jail):
     return None
 
 
+class _Spare:
+    """Descriptors kept back, so that an error can be shown when a cell used up all others."""
+
+    COUNT = 4
+
+    def __init__(self):
+        self._fds = []
+        self.take()
+
+    def take(self):
+        """Keep as many as there are."""
+        try:
+            while len(self._fds) < self.COUNT:
+                self._fds.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError:
+            pass
+
+    def give(self):
+        """Free them."""
+        while self._fds:
+            os.close(self._fds.pop())
+
+
 def install(shell, jail):
-    """Let the shell end its tracebacks with the hint.
+    """Let the shell show every error, and end its traceback with the hint.
 
     The instance is changed, not the class: programs recognise the shell by
     its class's name.
     """
-    show = shell._showtraceback
+    format_and_show, show, spare = shell.showtraceback, shell._showtraceback, _Spare()
 
     def show_with_hint(etype, evalue, stb):
         try:
@@ -136,4 +159,12 @@ def install(shell, jail):
             line = None
         show(etype, evalue, list(stb) + [f"cellblock: {line}"] if line else stb)
 
+    def show_always(*args, **kwargs):
+        spare.give()
+        try:
+            format_and_show(*args, **kwargs)
+        finally:
+            spare.take()
+
     shell._showtraceback = show_with_hint
+    shell.showtraceback = show_always

@@ -25,6 +25,9 @@ CHUNK = 128 * 1024
 # Characters waiting for the sending thread before a writer has to wait for it.
 HIGH_WATER = 8 * CHUNK
 READ_BYTES = 64 * 1024
+# Messages that wait for the sending thread, and how long a sender waits for it.
+MAX_QUEUED = 1000
+WAIT_SECONDS = 10
 # Reads of one drain: a background process that never stops must not hold up
 # the end of a cell.
 DRAIN_READS = 64
@@ -35,7 +38,31 @@ class CellIOPub(IOPubThread):
 
     The socket's name is abstract: it lives in the jail's own network
     namespace and is no file.
+
+    Work comes over the loop's own queue. The base makes a socket for each
+    thread that sends: a cell that used up its descriptors killed the thread,
+    and with it every later message.
     """
+
+    def __init__(self, *args, **kwargs):
+        self._queued = 0
+        super().__init__(*args, **kwargs)
+
+    def _run(self, work):
+        self._queued -= 1
+        work()
+
+    def schedule(self, work):
+        """Let the thread do the work; waits while it is far behind."""
+        if not self.thread.is_alive() or threading.get_ident() == self.thread.ident:
+            work()
+            return
+        self._queued += 1
+        self.io_loop.add_callback(self._run, work)
+        if self._queued > MAX_QUEUED:
+            caught_up = threading.Event()
+            self.io_loop.add_callback(caught_up.set)
+            caught_up.wait(WAIT_SECONDS)
 
     def _setup_pipe_in(self):
         self._pipe_uuid = os.urandom(16)
@@ -59,7 +86,7 @@ class CellStream(OutStream):
 
     def __init__(self, *args, **kwargs):
         # The base starts the watching thread, which needs these.
-        self._drain_lock = threading.Lock()
+        self._drain_lock = threading.RLock()  # a signal handler may print
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._waiting = 0
         super().__init__(*args, **kwargs)
@@ -86,9 +113,19 @@ class CellStream(OutStream):
                 pending = fcntl.ioctl(self._fid, termios.FIONREAD, bytes(4))
                 if struct.unpack("i", pending)[0] == 0:
                     return
-                self.write(self._decoder.decode(os.read(self._fid, READ_BYTES)))
+                self._add(self._decoder.decode(os.read(self._fid, READ_BYTES)))
+
+    def _drain_own(self):
+        """Drain, unless this is a forked process: the pipe is its parent's."""
+        if self._is_master_process() and hasattr(self, "_fid"):
+            self._drain()
 
     def write(self, string):
+        """Add text, behind what subprocesses wrote to the descriptor before."""
+        self._drain_own()
+        return self._add(string)
+
+    def _add(self, string):
         """Add text; waits for the sending thread when much is unsent."""
         written = super().write(string)
         self._waiting += len(string)
@@ -99,8 +136,7 @@ class CellStream(OutStream):
 
     def flush(self):
         """Send everything, output of subprocesses that have ended included."""
-        if self._is_master_process() and hasattr(self, "_fid"):
-            self._drain()
+        self._drain_own()
         super().flush()
 
     def _flush(self):
