@@ -100,10 +100,12 @@ static int
 s_on_error (cb_render *self, const json_t *content, cb_err *err)
 {
     const json_t *lines = json_object_get (content, "traceback");
+    const char *name = json_string_value (json_object_get (content, "ename"));
 
     if (self->out.term.tty)
         CB_TRY (cb_out_settle (&self->out, err));
-    self->told_error = json_array_size (lines) > 0;
+    if (json_array_size (lines) > 0)
+        (void)snprintf (self->told, sizeof self->told, "%s", name != NULL ? name : "");
     for (size_t i = 0; i < json_array_size (lines); i++) {
         const json_t *line = json_array_get (lines, i);
         if (!json_is_string (line))
@@ -205,9 +207,8 @@ s_show_error (cb_render *self, const json_t *result, cb_err *err)
     const json_t *error = json_object_get (result, "error");
     const char *name = json_string_value (json_object_get (error, "ename"));
     const char *text = json_string_value (json_object_get (error, "evalue"));
-    const char *status = json_string_value (json_object_get (result, "status"));
 
-    if (name == NULL || (self->told_error && status != NULL && strcmp (status, "error") == 0))
+    if (name == NULL || self->quiet || strncmp (name, self->told, sizeof self->told - 1) == 0)
         return 0;
     return cb_render_say (self, err, "%s: %s", name, text != NULL ? text : "");
 }

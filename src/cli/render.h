@@ -30,7 +30,8 @@ struct cb_render {
     const char *state_dir;  /* borrowed: where pictures go */
     char run[NAME_MAX + 1]; /* the run's id, "" until it started */
     unsigned pictures;      /* saved so far */
-    bool told_error;        /* a traceback was shown */
+    char told[128];         /* name of the error whose traceback was shown last */
+    bool quiet;             /* why it ended was said already */
     cb_outputs *outputs;    /* owned; of the JSON format */
 };
 

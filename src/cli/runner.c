@@ -77,6 +77,7 @@ s_on_interrupt (cb_runner *self)
 
     self->exit_code = CB_EXIT_INTERRUPTED;
     self->interrupted = now;
+    self->render->out.safe.inside = true; /* the terminal shows ^C in the line */
     if (self->session[0] == '\0' || self->waiting || self->killed) {
         self->deadline = 0; /* nothing of ours runs yet, or all is said: closing ends the rest */
     } else if (again) {
@@ -237,6 +238,7 @@ s_conclude (cb_runner *self, int *ret_exit, cb_err *err)
     else if (self->killed)
         (void)cb_render_say (self->render, NULL, "session '%s' was ended; its variables are gone",
                              self->session);
+    self->render->quiet |= self->killed;
     if (self->result != NULL && !self->render->out.given_up)
         CB_TRY (s_rendered (self, cb_render_end (self->render, self->result, err)));
     *ret_exit = self->exit_code != 0 ? self->exit_code : cb_runner_exit_code (status);
