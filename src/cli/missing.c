@@ -9,15 +9,16 @@
 
 typedef struct s_need {
     const char *path;
+    int rights; /* of access */
     const char *package;
     const char *what;
 } s_need;
 
 /* Where Debian puts them; kernels run the distribution's Python only. */
 static const s_need s_needs[] = {
-    {CB_BWRAP, "bubblewrap", "bubblewrap (" CB_BWRAP ")"},
-    {CB_PYTHON, "python3", "Python (" CB_PYTHON ")"},
-    {"/usr/lib/python3/dist-packages/ipykernel/__init__.py", "python3-ipykernel",
+    {CB_BWRAP, R_OK | X_OK, "bubblewrap", "bubblewrap (" CB_BWRAP ")"},
+    {CB_PYTHON, R_OK | X_OK, "python3", "Python (" CB_PYTHON ")"},
+    {"/usr/lib/python3/dist-packages/ipykernel/__init__.py", R_OK, "python3-ipykernel",
      "ipykernel for " CB_PYTHON},
 };
 
@@ -25,7 +26,7 @@ const char *
 cb_missing_package (const char **ret_what)
 {
     for (size_t i = 0; i < CB_COUNT (s_needs); i++) {
-        if (access (s_needs[i].path, R_OK) == 0)
+        if (access (s_needs[i].path, s_needs[i].rights) == 0)
             continue;
         if (ret_what != NULL)
             *ret_what = s_needs[i].what;
@@ -41,8 +42,9 @@ cb_missing_explain (const cb_err *err)
 
     int code = cb_cli_failed (err);
     if (cb_missing_package (&what) != NULL)
-        cb_cli_say ("%s is missing. Install what jails need: apt-get install bubblewrap "
-                    "python3-ipykernel",
-                    what);
+        cb_cli_say (
+            "%s is missing or cannot be used. Install what jails need: apt-get install bubblewrap "
+            "python3-ipykernel",
+            what);
     return code;
 }

@@ -136,21 +136,6 @@ s_on_lost (cb_render *self, const json_t *content, cb_err *err)
 }
 
 static int
-s_on_limit (cb_render *self, const json_t *content, cb_err *err)
-{
-    const char *name = json_string_value (json_object_get (content, "name"));
-    const char *value = json_string_value (json_object_get (content, "value"));
-    json_int_t dropped = s_number (content, "dropped_bytes");
-    char size[CB_UNITS_TEXT];
-
-    if (dropped <= 0)
-        return cb_render_say (self, err, "limit reached: %s %s", name != NULL ? name : "",
-                              value != NULL ? value : "");
-    return cb_render_say (self, err, "limit reached: %s %s; %s dropped", name != NULL ? name : "",
-                          value != NULL ? value : "", cb_size_text ((uint64_t)dropped, size));
-}
-
-static int
 s_on_queued (cb_render *self, const json_t *content, cb_err *err)
 {
     const char *session = json_string_value (json_object_get (content, "session"));
@@ -166,15 +151,10 @@ typedef struct s_row {
 } s_row;
 
 static const s_row s_rows[] = {
-    {"clear_output", s_on_clear},
-    {"display_data", s_on_display},
-    {"error", s_on_error},
-    {"execute_result", s_on_result},
-    {"limit", s_on_limit},
-    {"lost", s_on_lost},
-    {"queued", s_on_queued},
-    {"stream", s_on_stream},
-    {"update_display_data", s_on_display},
+    {"clear_output", s_on_clear}, {"display_data", s_on_display},
+    {"error", s_on_error},        {"execute_result", s_on_result},
+    {"lost", s_on_lost},          {"queued", s_on_queued},
+    {"stream", s_on_stream},      {"update_display_data", s_on_display},
 };
 
 static int

@@ -1,0 +1,52 @@
+"""test_doctor.py - what the machine can enforce: each cause is made, and must be named."""
+import json
+import subprocess
+
+import pytest
+
+
+def test_doctor_tells_every_layer(house):
+    done = house.cellblock("doctor", "-o", "json")
+    report = json.loads(done.stdout)
+    assert (done.returncode == 0) == report["holds"]
+    names = {probe["name"] for probe in report["probes"]}
+    assert names >= {"bubblewrap", "ipykernel", "user", "net", "seccomp", "landlock", "cgroups"}
+    for probe in report["probes"]:
+        assert probe["state"] in ("ok", "weaker", "missing")
+        assert (probe["cause"] == "") == (probe["state"] == "ok"), probe
+    text = house.cellblock("doctor")
+    assert text.returncode == done.returncode
+    assert all(name in text.stdout for name in names)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("before,name,cause", [
+    ("mount --bind /dev/null /usr/bin/bwrap", "bubblewrap", "does not run"),
+    ("mount -t tmpfs none /usr/lib/python3/dist-packages/ipykernel", "ipykernel", "ipykernel"),
+    ("mount --bind /dev/null /proc/keys", "own /proc", "masked"),
+    ("mkdir /tmp/root-$$; mount --rbind / /tmp/root-$$; in=/tmp/root-$$", "user", "chroot"),
+    ("mount -t tmpfs -o ro none /sys/fs/cgroup", "cgroups", "cgroups"),
+])
+def test_doctor_names_the_cause(house, before, name, cause):
+    script = before + "; exec ${in:+chroot $in} " + house.program("cellblock") + " doctor -o json"
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], env=house.env, check=False,
+                          capture_output=True, text=True, timeout=60)
+    subprocess.run("rmdir /tmp/root-* 2>/dev/null", shell=True, check=False)
+    probe = next(p for p in json.loads(done.stdout)["probes"] if p["name"] == name)
+    assert done.returncode == 1
+    assert probe["state"] != "ok"
+    assert cause in probe["cause"], probe
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("hide,package", [
+    ("mount --bind /dev/null /usr/bin/bwrap", "bubblewrap"),
+    ("mount -t tmpfs none /usr/lib/python3/dist-packages/ipykernel", "python3-ipykernel"),
+])
+def test_a_missing_package_is_named_with_its_command(house, hide, package):
+    script = ("%s; %s run -c 1; code=$?; %s daemon stop; exit $code"
+              % (hide, house.program("cellblock"), house.program("cellblock")))
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], env=house.env, check=False,
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert "apt-get install" in done.stderr and package in done.stderr, done.stderr
