@@ -79,6 +79,7 @@ s_add_word (cb_words *words, const char *what, const char *word, cb_err *err)
 static int
 s_take_choice (const cb_option *option, const char *value, cb_err *err)
 {
+    assert (value != NULL); /* s_wants_value */
     size_t size = strlen (value);
     int place = 0;
 
