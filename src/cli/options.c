@@ -6,6 +6,7 @@
 #include "base/nearest.h"
 #include "base/units.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Columns before the explanation of an option. */
