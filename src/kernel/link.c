@@ -1,7 +1,7 @@
 /* link.c - the connections to one kernel.
  *
- * Owns the peers of shell, iopub, stdin and control (heartbeats are not needed: the kernel's pidfd
- * is on the loop; the hb connection is only held) and the kernel's signer. Code in the jail has the
+ * Owns the peers of the five channels (no heartbeat is ever sent: the kernel's pidfd is on the
+ * loop, but a kernel may expect somebody there) and the kernel's signer. Code in the jail has the
  * kernel's key, so a signature proves nothing: type and channel must be in the table of msgtype,
  * and output must belong to a request that was really made. What does not fit is dropped and
  * counted, and told to the log once a kind: a flood of forgeries must not become a flood of lines.
@@ -44,7 +44,6 @@ struct cb_link {
     const char *name;
     const char *session;
     peer_slot slots[CB_CHANNEL__COUNT];
-    int hb; /* only held */
     cb_parents parents;
     uint64_t refused[REFUSED__COUNT];
 };
@@ -129,16 +128,17 @@ static int
 s_open (cb_link *self, cb_loop *loop, cb_channels *channels, const cb_link_options *options,
         cb_err *err)
 {
-    static const char *const types[] = {"DEALER", "SUB", "DEALER", "DEALER"};
+    static const char *const types[] = {"DEALER", "SUB", "DEALER", "DEALER", "REQ"};
     size_t max = options->max_message;
 
-    for (unsigned i = 0; i < CB_CHANNEL_HB; i++) {
+    for (unsigned i = 0; i < CB_CHANNEL__COUNT; i++) {
+        int named = i != CB_CHANNEL_IOPUB && i != CB_CHANNEL_HB;
         cb_zpeer_options peer = {
             .zmtp = {.socket_type = types[i],
                      /* One id on shell, stdin and control: a kernel asks for input on stdin by the
                       * identity that the request had on shell. */
-                     .identity = i != CB_CHANNEL_IOPUB ? options->session : NULL,
-                     .identity_size = i != CB_CHANNEL_IOPUB ? strlen (options->session) : 0,
+                     .identity = named ? options->session : NULL,
+                     .identity_size = named ? strlen (options->session) : 0,
                      .budget = {.max_parts = PARTS_MAX,
                                 .max_frame = max,
                                 .max_message = max,
@@ -156,7 +156,6 @@ s_open (cb_link *self, cb_loop *loop, cb_channels *channels, const cb_link_optio
         if (self->slots[i].peer == NULL)
             return -CB_E_IO;
     }
-    self->hb = cb_take_fd (&channels->connected[CB_CHANNEL_HB]);
     return cb_zpeer_subscribe (self->slots[CB_CHANNEL_IOPUB].peer, "", 0, err);
 }
 
@@ -170,11 +169,8 @@ cb_link_new (cb_loop *loop, cb_channels *channels, const cb_link_options *option
         (void)cb_fail_nomem (err);
         return NULL;
     }
-    *self = (cb_link){.events = events,
-                      .context = context,
-                      .name = options->name,
-                      .session = options->session,
-                      .hb = -1};
+    *self = (cb_link){
+        .events = events, .context = context, .name = options->name, .session = options->session};
     cb_parents_init (&self->parents);
     self->signer = cb_signer_new (options->key, "hmac-sha256", err);
     if (self->signer == NULL || s_open (self, loop, channels, options, err) < 0)
@@ -191,7 +187,6 @@ cb_link_destroy (cb_link **self_at)
         return;
     for (int i = 0; i < CB_CHANNEL__COUNT; i++)
         cb_zpeer_destroy (&self->slots[i].peer);
-    cb_close (&self->hb);
     cb_signer_destroy (&self->signer);
     free (self);
     *self_at = NULL;
