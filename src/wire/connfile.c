@@ -141,7 +141,8 @@ s_read_more (cb_connfile *self, json_t *object, cb_err *err)
 {
     cb_owned (cb_json) json_t *more = json_copy (object);
 
-    if (more == NULL)
+    /* json_copy goes on when a member cannot be copied. */
+    if (more == NULL || json_object_size (more) != json_object_size (object))
         return cb_fail_nomem (err);
     for (size_t i = 0; i < CB_COUNT (s_known); i++)
         (void)json_object_del (more, s_known[i]);
@@ -185,6 +186,19 @@ cb_connfile_read (cb_connfile *self, const char *text, size_t size, cb_err *err)
     return 0;
 }
 
+/* json_object_update_missing would hide that a member could not be set. */
+static int
+s_write_more (json_t *object, json_t *more)
+{
+    for (void *at = json_object_iter (more); at != NULL; at = json_object_iter_next (more, at)) {
+        const char *name = json_object_iter_key (at);
+        if (json_object_get (object, name) == NULL &&
+            json_object_set (object, name, json_object_iter_value (at)) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 char *
 cb_connfile_write (const cb_connfile *self, size_t *ret_size, cb_err *err)
 {
@@ -196,8 +210,7 @@ cb_connfile_write (const cb_connfile *self, size_t *ret_size, cb_err *err)
     int bad = object == NULL;
     for (int i = 0; !bad && i < CB_CHANNEL__COUNT; i++)
         bad = json_object_set_new (object, s_ports[i], json_integer (self->ports[i])) < 0;
-    if (!bad && self->more != NULL)
-        bad = json_object_update_missing (object, self->more) < 0;
+    bad = bad || s_write_more (object, self->more) < 0;
     cb_auto_free char *text = bad ? NULL : json_dumps (object, JSON_INDENT (2));
     size_t size = text != NULL ? strlen (text) : 0;
     char *whole = text != NULL ? realloc (text, size + 2) : NULL;
