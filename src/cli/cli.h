@@ -72,8 +72,4 @@ typedef struct cb_command {
     const char *help;
 } cb_command;
 
-/* Sorted by name. */
-extern const cb_command cb_commands[];
-extern const size_t cb_commands_count;
-
 #endif

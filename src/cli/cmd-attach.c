@@ -1,8 +1,30 @@
 /* cmd-attach.c - cellblock attach: where a session's connection file is, and who can use it. */
+#include "base/fdio.h"
 #include "cli/print.h"
 #include "cli/sanitise.h"
+#include "wire/connfile.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+
+/* Whether somebody listens behind the file: its shell socket is there. */
+static bool
+s_is_served (const char *path)
+{
+    cb_scoped (cb_connfile) cb_connfile file;
+    cb_scoped (cb_buf) cb_buf text;
+    char endpoint[CB_ENDPOINT_MAX];
+    static const char scheme[] = "ipc://";
+
+    cb_connfile_init (&file);
+    cb_buf_init (&text, CB_CONNFILE_MAX);
+    return cb_read_file (AT_FDCWD, path, &text, NULL) == 0 &&
+           cb_connfile_read (&file, text.data, text.size, NULL) == 0 &&
+           cb_connfile_endpoint (&file, CB_CHANNEL_SHELL, endpoint, NULL) == 0 &&
+           strncmp (endpoint, scheme, sizeof scheme - 1) == 0 &&
+           access (endpoint + sizeof scheme - 1, W_OK) == 0;
+}
 
 static int
 s_attach (const cb_cli *cli, const char *session, bool only_path, cb_err *err)
@@ -25,10 +47,14 @@ s_attach (const cb_cli *cli, const char *session, bool only_path, cb_err *err)
         return 0;
     }
     (void)cb_sanitise_line (path, safe, sizeof safe);
-    (void)printf ("Connection file of session %s:\n  %s\n\n"
-                  "Any Jupyter client attaches with it, for example:\n"
-                  "  jupyter console --existing %s\n",
-                  session, safe, safe);
+    (void)printf ("Connection file of session %s:\n  %s\n\n", session, safe);
+    if (s_is_served (path))
+        (void)printf ("Any Jupyter client attaches with it, for example:\n"
+                      "  jupyter console --existing %s\n",
+                      safe);
+    else
+        (void)printf ("This daemon serves no sockets behind it: sessions are reached by the\n"
+                      "commands of cellblock and by libcellblock.\n");
     return 0;
 }
 

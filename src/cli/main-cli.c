@@ -12,12 +12,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#define CB_CLI_VERSION(at)                                              \
+    {                                                                   \
+        "version", 'V', CB_OPTION_FLAG, (at), NULL, "print the version" \
+    }
+
+static cb_command_fn s_help;
+
 static const cb_command s_commands[] = {
     {"attach", cb_cmd_attach, "tell how other Jupyter clients reach a session"},
     {"daemon", cb_cmd_daemon, "start, stop, look at the daemon"},
     {"doctor", cb_cmd_doctor, "what this machine can enforce, what is missing, how to mend it"},
     {"files", cb_cmd_files, "list the files of a session"},
     {"get", cb_cmd_get, "copy a file out of a session"},
+    {"help", s_help, "tell about a command"},
     {"interrupt", cb_cmd_interrupt, "stop what runs in a session, keep its variables"},
     {"ls", cb_cmd_ls, "list the sessions"},
     {"new", cb_cmd_new, "start a session and print its name"},
@@ -29,8 +37,15 @@ static const cb_command s_commands[] = {
 };
 
 static void
-s_print_help (const cb_option *options, FILE *to)
+s_print_help (FILE *to)
 {
+    cb_cli nobody = {.configs.count = 0};
+    const cb_option options[] = {
+        CB_CLI_COMMON (&nobody),
+        CB_CLI_VERSION (NULL),
+        {0},
+    };
+
     (void)fprintf (to, "usage: cellblock [OPTIONS] COMMAND ...\n\n"
                        "Runs Python in jailed IPython kernels. For example:\n\n"
                        "  cellblock run -c 'print(6 * 7)'\n"
@@ -52,6 +67,31 @@ s_unknown (const char *word, cb_err *err)
         return cb_fail (err, CB_E_INVALID, "there is no command '%s'; did you mean '%s'?", word,
                         near);
     return cb_fail (err, CB_E_INVALID, "there is no command '%s'", word);
+}
+
+/* cellblock help [COMMAND] is cellblock [COMMAND] --help. */
+static int
+s_help (cb_cli *cli, char **argv)
+{
+    static char option[] = "--help";
+    cb_words words;
+    cb_err err = CB_ERR_INIT;
+    int code = CB_EXIT_OK;
+    const cb_synopsis synopsis = {"help", "[COMMAND]", "Tells about a command.", NULL, 0, 1};
+
+    if (cb_cli_options (cli, &synopsis, argv, &words, &code) != 0)
+        return code;
+    if (words.count == 0) {
+        s_print_help (stdout);
+        return CB_EXIT_OK;
+    }
+    const cb_command *command = CB_TABLE_FIND (s_commands, words.items[0]);
+    if (command == NULL) {
+        (void)s_unknown (words.items[0], &err);
+        return cb_cli_misused ("", &err);
+    }
+    char *asked[] = {argv[0], option, NULL};
+    return command->run (cli, asked);
 }
 
 static int
@@ -87,7 +127,7 @@ main (int argc, char **argv)
     bool version = false;
     const cb_option options[] = {
         CB_CLI_COMMON (&cli),
-        {"version", 0, CB_OPTION_FLAG, &version, NULL, "print the version"},
+        CB_CLI_VERSION (&version),
         {0},
     };
     const cb_options_rules rules = {options, NULL, true};
@@ -95,7 +135,7 @@ main (int argc, char **argv)
     (void)signal (SIGPIPE, SIG_IGN);
     int outcome = argc > 0 ? cb_options_parse (&rules, argv, &words, &err) : -CB_E_INVALID;
     if (outcome == CB_OPTIONS_HELP) {
-        s_print_help (options, stdout);
+        s_print_help (stdout);
         return s_flush (CB_EXIT_OK);
     }
     if (outcome == CB_OPTIONS_OK && version) {
@@ -103,7 +143,7 @@ main (int argc, char **argv)
         return s_flush (CB_EXIT_OK);
     }
     if (outcome == CB_OPTIONS_OK && words.count == 0) {
-        s_print_help (options, stderr);
+        s_print_help (stderr);
         return CB_EXIT_USAGE;
     }
     if (outcome == CB_OPTIONS_OK)

@@ -130,31 +130,52 @@ s_open_folder (const cb_picture *self)
     return run >= 0 ? s_enter (run, "pictures") : -1;
 }
 
-/* A new file in the run's folder, else a temporary one. */
+/* Writes all of a new file, or leaves none. Takes fd. */
 static int
-s_create (const cb_picture *self, const char *ending, char path[PATH_MAX], cb_err *err)
+s_fill (int folder, const char *name, int fd, const cb_buf *bytes, cb_err *err)
+{
+    cb_auto_close int file = fd;
+
+    int result = cb_write_all (file, bytes->data, bytes->size, err);
+    if (result < 0)
+        (void)unlinkat (folder, name, 0);
+    return result;
+}
+
+/* Into the run's folder. */
+static int
+s_save_beside_run (const cb_picture *self, const char *ending, const cb_buf *bytes,
+                   char path[PATH_MAX], cb_err *err)
 {
     char name[64];
     struct stat owner;
 
     (void)snprintf (name, sizeof name, "picture-%u.%s", self->number, ending);
-    cb_auto_close int folder = s_open_folder (self);
-    if (folder >= 0) {
-        int fd = openat (folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (fd >= 0 && fstat (folder, &owner) == 0 && owner.st_uid != geteuid ())
-            (void)!fchown (fd, owner.st_uid, owner.st_gid);
-        int size = snprintf (path, PATH_MAX, "%s/%s/%s/pictures/%s", self->state_dir, CB_STATE_RUNS,
-                             self->run, name);
-        if (fd >= 0 && size > 0 && size < PATH_MAX)
-            return fd;
-        cb_close (&fd);
-    }
-    const char *temporary = getenv ("TMPDIR");
-    int size = snprintf (path, PATH_MAX, "%s/cellblock-XXXXXX.%s",
-                         temporary != NULL && temporary[0] == '/' ? temporary : "/tmp", ending);
-    int fd =
-        size > 0 && size < PATH_MAX ? mkostemps (path, (int)strlen (ending) + 1, O_CLOEXEC) : -1;
-    return fd >= 0 ? fd : cb_fail_errno (err, CB_E_IO, "a picture cannot be saved");
+    int size = snprintf (path, PATH_MAX, "%s/%s/%s/pictures/%s", self->state_dir, CB_STATE_RUNS,
+                         self->run, name);
+    cb_auto_close int folder = size > 0 && size < PATH_MAX ? s_open_folder (self) : -1;
+    int fd = openat (folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (folder < 0 || fd < 0)
+        return cb_fail_errno (err, CB_E_IO, "%s", path);
+    if (fstat (folder, &owner) == 0 && owner.st_uid != geteuid ())
+        (void)!fchown (fd, owner.st_uid, owner.st_gid);
+    return s_fill (folder, name, fd, bytes, err);
+}
+
+static int
+s_save_temporary (const char *ending, const cb_buf *bytes, char path[PATH_MAX], cb_err *err)
+{
+    const char *folder = getenv ("TMPDIR");
+
+    if (folder == NULL || folder[0] != '/')
+        folder = "/tmp";
+    int size = snprintf (path, PATH_MAX, "%s/cellblock-XXXXXX.%s", folder, ending);
+    if (size < 0 || size >= PATH_MAX)
+        return cb_fail (err, CB_E_LIMIT, "TMPDIR is too long");
+    int fd = mkostemps (path, (int)strlen (ending) + 1, O_CLOEXEC);
+    if (fd < 0)
+        return cb_fail_errno (err, CB_E_IO, "%s", path);
+    return s_fill (AT_FDCWD, path, fd, bytes, err);
 }
 
 int
@@ -167,8 +188,7 @@ cb_picture_save (const cb_picture *self, const json_t *data, char path[PATH_MAX]
     if (kind == NULL)
         return cb_fail (err, CB_E_INVALID, "no picture");
     CB_TRY (s_decode (kind, data, &bytes, err));
-    cb_auto_close int fd = s_create (self, kind->ending, path, err);
-    if (fd < 0)
-        return fd;
-    return cb_write_all (fd, bytes.data, bytes.size, err);
+    if (s_save_beside_run (self, kind->ending, &bytes, path, err) == 0)
+        return 0;
+    return s_save_temporary (kind->ending, &bytes, path, err);
 }

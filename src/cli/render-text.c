@@ -197,11 +197,14 @@ static int
 s_text_on_end (cb_render *self, json_t *result, cb_err *err)
 {
     const json_t *artifacts = json_object_get (result, "artifacts");
+    const char *trouble = json_string_value (json_object_get (result, "artifacts_error"));
 
     CB_TRY (cb_out_settle (&self->out, err));
     CB_TRY (cb_out_settle (&self->notes, err));
     for (size_t i = 0; i < json_array_size (artifacts); i++)
         CB_TRY (s_show_artifact (self, json_array_get (artifacts, i), err));
+    if (trouble != NULL)
+        CB_TRY (cb_render_say (self, err, "not all of /output was saved: %s", trouble));
     return s_show_error (self, result, err);
 }
 

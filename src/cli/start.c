@@ -321,10 +321,13 @@ s_wait_ready (const cb_start *self, const s_child *child, cb_usec until, cb_err 
     }
     if (strcmp (answer, "ok") == 0)
         return CB_START_STARTED;
-    if (strncmp (answer, error, sizeof error - 1) == 0)
-        return cb_fail (err, CB_E_GONE, "the daemon did not start: %s (log: %s/%s)",
-                        answer + sizeof error - 1, self->state_dir, CB_STATE_LOG);
-    return s_ended_early (self, child, err);
+    const char *why = answer + sizeof error - 1;
+    if (strncmp (answer, error, sizeof error - 1) != 0)
+        return s_ended_early (self, child, err);
+    if (strstr (why, CB_STATE_LOG) != NULL)
+        return cb_fail (err, CB_E_GONE, "the daemon did not start: %s", why);
+    return cb_fail (err, CB_E_GONE, "the daemon did not start: %s (log: %s/%s)", why,
+                    self->state_dir, CB_STATE_LOG);
 }
 
 static int
