@@ -38,6 +38,16 @@ def test_a_signal_interrupts_the_cell_and_the_session_lives(daemon, signum, code
     assert daemon.cellblock("run", "-s", "work", "-c", "print(x)").stdout == "5\n"
 
 
+def test_a_daemon_that_is_killed_under_a_run(daemon):
+    process = daemon.popen("run", "-s", "work", "-c", BUSY)
+    assert process.stdout.readline() == "on\n"
+    daemon.stop(signal.SIGKILL)
+    assert process.wait(20) == 1
+    assert process.stderr.read().startswith("cellblock: ")
+    process.stdout.close()
+    process.stderr.close()
+
+
 STUBBORN = """
 import signal, time
 signal.signal(signal.SIGINT, lambda *_: print('no', flush=True))
