@@ -1,0 +1,509 @@
+"""test_life.py - the life and death of sessions and cells: interrupt, wall limit, queue, restart,
+stop, deaths and what is said about them, clients that vanish, bad input at the door."""
+import json
+import os
+import signal
+import socket
+import time
+
+import pytest
+import zmq
+
+from wireclient import DELIMITER, Client, NoAnswer, stream_text
+
+SLEEP = "import time\ntime.sleep(60)"
+# A loop that an interrupt does not end.
+STUBBORN = """
+import time
+while True:
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        pass
+"""
+
+
+@pytest.fixture
+def amber(client):
+    client.call("new", name="amber", wait=True)
+    return client
+
+
+def wait_state(client, name, state, seconds=20):
+    """Waits until the session is in the state, or is gone (state None)."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        states = {info["name"]: info["state"] for info in client.call("list")["sessions"]}
+        if states.get(name) == state:
+            return
+        time.sleep(0.02)
+    raise AssertionError("session %s is %s, not %s" % (name, states.get(name), state))
+
+
+def wait_type(client, request, msg_type, timeout=20):
+    """Messages of a request up to the first of that type."""
+    events = []
+    while True:
+        message = client.receive(timeout)
+        if message.parent != request:
+            continue
+        events.append(message)
+        if message.type == msg_type:
+            return events
+
+
+# -- cells -----------------------------------------------------------------------------------------
+
+def test_a_cell_and_its_account(amber):
+    result, events = amber.run("print('out'); import sys; print('err', file=sys.stderr); 6 * 7",
+                               session="amber")
+    assert result["status"] == "ok" and result["execution_count"] == 1
+    assert result["session"] == "amber" and result["artifacts"] == []
+    assert 0 < result["usage"]["wall_s"] < 10
+    assert result["usage"]["peak_memory_bytes"] > 10 << 20
+    assert "error" not in result and "limit" not in result
+    assert stream_text(events) == "out\n" and stream_text(events, "stderr") == "err\n"
+    assert events[0].type == "start" and events[0].content["run"] == result["run"]
+    assert [e.content["data"]["text/plain"] for e in events if e.type == "execute_result"] == ["42"]
+
+
+def test_an_error_leaves_the_session_as_it_was(amber):
+    result, events = amber.run("kept = 1\n1 / 0", session="amber")
+    assert result["status"] == "error"
+    assert result["error"]["ename"] == "ZeroDivisionError" and result["error"]["traceback"]
+    assert "error" in [event.type for event in events]
+    result, events = amber.run("print(kept)", session="amber")
+    assert (result["status"], stream_text(events)) == ("ok", "1\n")
+
+
+def test_the_order_of_the_messages(amber):
+    _, events = amber.run("print(1)", session="amber")
+    types = [event.type for event in events]
+    assert types == ["start", "status", "execute_input", "stream", "status"]
+    assert [e.content["execution_state"] for e in events if e.type == "status"] == ["busy", "idle"]
+
+
+def test_silent_cells_do_not_count(amber):
+    result, events = amber.run("x = 1", session="amber", silent=True)
+    assert result["status"] == "ok"
+    assert "execute_input" not in [event.type for event in events]
+    result, _ = amber.run("x", session="amber")
+    assert result["execution_count"] == 1
+
+
+def test_a_cell_that_asks_gets_no_answer(amber):
+    result, _ = amber.run("input('name? ')", session="amber", timeout=10)
+    assert result["error"]["ename"] == "StdinNotImplementedError"
+
+
+def test_the_output_cap(new_house):
+    house = new_house().start("--set", "profile.default.output=1 MiB")
+    client = house.client()
+    client.call("new", name="amber", wait=True)
+    code = "for i in range(40): print('x' * 65535)"
+    result, events = client.run(code, session="amber")
+    assert result["status"] == "limit"
+    assert result["limit"] == {"name": "output", "value": "1 MiB"}
+    assert result["error"]["ename"] == "OutputLimitExceeded"
+    told = [event.content for event in events if event.type == "limit"]
+    assert len(told) == 1 and told[0]["dropped_bytes"] > 1 << 20
+    assert len(stream_text(events)) <= 1 << 20
+    result, events = client.run("print('alive')", session="amber")
+    assert (result["status"], stream_text(events)) == ("ok", "alive\n")
+
+
+def test_five_thousand_displays_all_arrive(amber):
+    _, events = amber.run("for i in range(5000): display(i)", session="amber", timeout=60,
+                          timeout_s=60)
+    shown = [e.content["data"]["text/plain"] for e in events if e.type == "display_data"]
+    assert shown == [str(i) for i in range(5000)]
+
+
+# -- queue -----------------------------------------------------------------------------------------
+
+def test_cells_queue_up_and_say_so(amber):
+    first = amber.send("run", {"session": "amber", "code": "import time; time.sleep(0.5); a = 1"})
+    second = amber.send("run", {"session": "amber", "code": "a += 1; print(a)"})
+    reply, events = amber.wait(second, "run")
+    assert reply.content["status"] == "ok" and stream_text(events) == "2\n"
+    queued = [event.content for event in events if event.type == "queued"]
+    assert len(queued) == 1 and queued[0]["ahead"] == 1
+    assert first != second
+
+
+def test_the_queue_is_bounded(amber):
+    amber.send("run", {"session": "amber", "code": SLEEP})
+    waiting = [amber.send("run", {"session": "amber", "code": "1"}) for _ in range(64)]
+    reply, _ = amber.ask("run", session="amber", code="2")
+    assert reply.content["refused"] is True and reply.content["ename"] == "busy"
+    assert amber.call("show", session="amber")["queued"] == 64
+    assert len(waiting) == 64
+    amber.call("stop", session="amber")
+
+
+def test_a_message_id_is_used_once(amber):
+    amber.run("1", session="amber")
+    header = amber.header("run_request")
+    for expected in ("ok", "error"):
+        # The same id in another message: signed afresh, so it is no replay.
+        header["date"] = expected
+        amber.send_frames(amber.frames(header, {"session": "amber", "code": "1"}))
+        reply, _ = amber.wait(header["msg_id"], "run")
+        assert reply.content["status"] == expected
+    assert reply.content["refused"] and "used before" in reply.content["evalue"]
+
+
+# -- interrupt and wall limit ----------------------------------------------------------------------
+
+def test_interrupt(amber):
+    request = amber.send("run", {"session": "amber", "code": SLEEP})
+    wait_type(amber, request, "execute_input")
+    begun = time.monotonic()
+    other = Client(amber.connection)
+    assert other.call("interrupt", session="amber")["interrupted"] is True
+    reply, _ = amber.wait(request, "run")
+    assert reply.content["status"] == "interrupted"
+    assert time.monotonic() - begun < 2
+    assert other.call("interrupt", session="amber")["interrupted"] is False
+    other.close()
+    assert amber.run("1", session="amber")[0]["status"] == "ok"
+
+
+def test_interrupt_never_kills(amber):
+    request = amber.send("run", {"session": "amber", "code": STUBBORN, "timeout_s": 3})
+    wait_type(amber, request, "execute_input")
+    amber.send("interrupt", {"session": "amber"})
+    time.sleep(1.5)
+    assert amber.call("show", session="amber")["state"] == "busy"
+    reply, _ = amber.wait(request, "run")
+    assert reply.content["status"] == "timeout"
+
+
+def test_wall_limit(amber):
+    amber.run("kept = 5", session="amber")
+    begun = time.monotonic()
+    result, _ = amber.run(SLEEP, session="amber", timeout_s=0.5)
+    assert result["status"] == "timeout"
+    assert result["error"]["ename"] == "WallTimeLimitExceeded"
+    assert "500 ms" in result["error"]["evalue"]
+    assert 0.4 < time.monotonic() - begun < 1.4
+    result, events = amber.run("print(kept)", session="amber")
+    assert stream_text(events) == "5\n", "an interrupt that worked leaves the variables"
+
+
+def test_wall_limit_of_a_stubborn_cell(amber):
+    begun = time.monotonic()
+    result, _ = amber.run(STUBBORN, session="amber", timeout_s=0.5)
+    assert result["status"] == "timeout" and "variables are gone" in result["error"]["evalue"]
+    assert time.monotonic() - begun < 4
+    assert amber.run("1", session="amber")[0]["execution_count"] == 1
+    assert amber.call("show", session="amber")["restarts"] == 1
+
+
+def test_a_flood_ends_with_the_wall_limit(amber):
+    result, events = amber.run("while True: print('x' * 1000)", session="amber", timeout_s=1,
+                               timeout=20)
+    assert result["status"] == "timeout"
+    assert len(stream_text(events)) <= 32 << 20
+    assert amber.run("1", session="amber")[0]["status"] == "ok"
+
+
+# -- deaths ----------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("code, words", [
+    ("import os; os._exit(3)", "3"),
+    ("import os; os.kill(os.getpid(), 11)", "SEGV"),
+    ("import ctypes; ctypes.string_at(0)", "SEGV")])
+def test_a_death_is_told_with_its_cause(amber, code, words):
+    result, _ = amber.run(code, session="amber")
+    assert result["status"] == "died"
+    assert result["error"]["ename"] == "KernelDied" and words in result["error"]["evalue"]
+    result, _ = amber.run("1", session="amber")
+    assert (result["status"], result["execution_count"]) == ("ok", 1), "a fresh kernel"
+    assert words in amber.call("show", session="amber")["last_death"]
+
+
+def test_out_of_memory_is_a_limit(new_house):
+    house = new_house().start("--set", "profile.default.memory=192 MiB")
+    client = house.client()
+    client.call("new", name="amber", wait=True)
+    if client.call("show", session="amber")["layers"]["cgroup"] == "none":
+        pytest.skip("no memory cgroup here")
+    result, _ = client.run("x = bytearray(400 << 20)", session="amber")
+    assert result["status"] == "limit", result
+    assert result["limit"] == {"name": "memory", "value": "192 MiB"}
+    assert result["error"]["ename"] == "KernelDied" and "192 MiB" in result["error"]["evalue"]
+
+
+def test_everyone_who_waits_is_told_of_a_death(amber):
+    first = amber.send("run", {"session": "amber",
+                               "code": "import os, time; time.sleep(0.3); os._exit(1)"})
+    others = [amber.send("run", {"session": "amber", "code": "1"}) for _ in range(3)]
+    replies = {}
+    while len(replies) < 4:
+        message = amber.receive()
+        if message.type == "run_reply":
+            replies[message.parent] = message.content
+    assert set(replies) == {first, *others}
+    assert {content["error"]["ename"] for content in replies.values()} == {"KernelDied"}
+
+
+def test_three_restarts_in_a_minute_and_no_more(amber):
+    for _ in range(4):
+        result, _ = amber.run("import os; os._exit(1)", session="amber")
+        assert result["status"] == "died"
+    wait_state(amber, "amber", "dead")
+    result, _ = amber.run("1", session="amber")
+    assert result["refused"] and "cellblock restart amber" in result["evalue"]
+    amber.call("restart", session="amber")
+    assert amber.run("1", session="amber")[0]["status"] == "ok"
+
+
+def test_a_kernel_killed_from_outside(amber):
+    pid = amber.call("show", session="amber")["pid"]
+    os.kill(pid, signal.SIGKILL)
+    wait_state(amber, "amber", "restarting")
+    wait_state(amber, "amber", "idle")
+    assert "SIGKILL" in amber.call("show", session="amber")["last_death"]
+
+
+# -- restart, stop, expiry -------------------------------------------------------------------------
+
+def test_restart_keeps_the_name_and_loses_the_variables(amber):
+    amber.run("x = 1", session="amber")
+    path = amber.call("show", session="amber")["connection_file"]
+    with open(path, encoding="utf-8") as file:
+        before = json.load(file)
+    amber.call("restart", session="amber")
+    result, _ = amber.run("x", session="amber")
+    assert result["error"]["ename"] == "NameError" and result["execution_count"] == 1
+    with open(path, encoding="utf-8") as file:
+        assert json.load(file) == before
+
+
+def test_restart_tells_the_running_cell(amber):
+    request = amber.send("run", {"session": "amber", "code": SLEEP})
+    wait_type(amber, request, "execute_input")
+    other = Client(amber.connection)
+    other.call("restart", session="amber")
+    other.close()
+    reply, _ = amber.wait(request, "run")
+    assert reply.content["status"] == "died" and "restarted" in reply.content["error"]["evalue"]
+
+
+def test_stop_tells_the_running_cell_and_frees_the_name(amber):
+    request = amber.send("run", {"session": "amber", "code": SLEEP})
+    wait_type(amber, request, "execute_input")
+    path = amber.call("show", session="amber")["connection_file"]
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    stop = amber.send("stop", {"session": "amber"})
+    reply, _ = amber.wait(request, "run")
+    assert "stopped" in reply.content["error"]["evalue"]
+    reply, _ = amber.wait(stop, "stop")
+    assert reply.content["status"] == "ok" and not os.path.exists(path)
+    assert amber.call("list")["sessions"] == []
+    amber.call("new", name="amber", wait=True)
+
+
+def test_stop_all(client):
+    for name in ("a", "b", "c"):
+        client.call("new", name=name)
+    client.call("stop", all=True)
+    assert client.call("list")["sessions"] == []
+    client.call("stop", all=True)
+
+
+def test_idle_sessions_expire(new_house):
+    house = new_house().start("--set", "broker.idle_expiry=1 s")
+    client = house.client()
+    client.call("new", name="amber", wait=True)
+    client.run("import time; time.sleep(2)", session="amber")
+    assert [info["name"] for info in client.call("list")["sessions"]] == ["amber"], "it worked"
+    wait_state(client, "amber", None, 10)
+
+
+def test_the_daemon_leaves_when_nobody_needs_it(new_house):
+    house = new_house().start("--set", "broker.leave_after=1 s")
+    client = house.client()
+    client.call("hello")
+    time.sleep(1.5)
+    assert house.daemon.poll() is None, "a client holds it"
+    client.close()
+    house.clients.remove(client)
+    assert house.daemon.wait(10) == 0
+
+
+def test_shutdown(daemon):
+    client = daemon.client()
+    client.call("new", name="amber", wait=True)
+    client.call("shutdown")
+    assert daemon.daemon.wait(10) == 0
+    assert not os.path.exists(os.path.join(daemon.runtime_dir, "broker.json"))
+
+
+# -- clients ---------------------------------------------------------------------------------------
+
+def test_a_fresh_session_ends_with_its_cell(client):
+    result, _ = client.run("1")
+    wait_state(client, result["session"], None)
+
+
+def test_keep(client):
+    result, _ = client.run("x = 1", keep=True)
+    assert client.run("x", session=result["session"])[0]["status"] == "ok"
+
+
+def test_a_client_that_vanishes(daemon, client):
+    gone = Client(daemon.connection())
+    ephemeral = gone.send("run", {"code": SLEEP})
+    name = wait_type(gone, ephemeral, "start")[0].content["session"]
+    named = gone.send("run", {"session": "amber", "code": "import time; time.sleep(1); x = 7"})
+    wait_type(gone, named, "execute_input")
+    gone.close()
+    wait_state(client, name, None)
+    result, events = client.run("print(x)", session="amber")
+    assert stream_text(events) == "7\n", "a cell in a named session runs to its end"
+
+
+def test_a_reader_that_does_not_read(daemon, client):
+    """Its messages wait, bounded; the others notice nothing; its reply comes in the end."""
+    slow = Client.__new__(Client)
+    Client.__init__(slow, daemon.connection())
+    slow.socket.setsockopt(zmq.RCVHWM, 1)
+    slow.call("new", name="amber", wait=True)
+    request = slow.send("run", {"session": "amber",
+                                "code": "for i in range(30): print('x' * (1 << 20))"})
+    for _ in range(5):
+        begun = time.monotonic()
+        client.call("hello")
+        assert time.monotonic() - begun < 1
+    reply, events = slow.wait(request, "run", 60)
+    assert reply.content["status"] == "ok"
+    assert len(stream_text(events)) == 30 * ((1 << 20) + 1)
+    slow.close()
+
+
+def test_sessions_do_not_disturb_each_other(client):
+    client.call("new", name="a", wait=True)
+    client.call("new", name="b", wait=True)
+    busy = client.send("run", {"session": "a", "code": "while True: print('x' * 4096)",
+                               "timeout_s": 2})
+    for i in range(20):
+        reply, _ = client.wait(client.send("run", {"session": "b", "code": "1"}), "run")
+        assert reply.content["status"] == "ok" and reply.content["usage"]["wall_s"] < 1, i
+    assert busy
+
+
+# -- the door --------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("verb, content, code, words", [
+    ("show", {}, "invalid", "session"),
+    ("show", {"session": "nobody"}, "not_found", "nobody"),
+    ("show", {"session": "../x"}, "invalid", "session"),
+    ("run", {"code": 7}, "invalid", "code"),
+    ("run", {}, "invalid", "code"),
+    ("run", {"code": "1", "nonsense": 1}, "invalid", "nonsense"),
+    ("run", {"code": "1", "timeout_s": -1}, "invalid", "timeout_s"),
+    ("run", {"code": "1", "profile": "nobody"}, "not_found", "nobody"),
+    ("new", {"name": "a b"}, "invalid", "name"),
+    ("new", {"inputs": [{"path": "relative"}]}, "invalid", "absolute"),
+    ("stop", {}, "invalid", "all"),
+    ("get", {"session": "nobody", "path": "x"}, "not_found", "nobody")])
+def test_requests_that_make_no_sense(client, verb, content, code, words):
+    reply, _ = client.ask(verb, **content)
+    assert reply.content["status"] == "error" and reply.content["ename"] == code, reply.content
+    assert words in reply.content["evalue"], reply.content
+    assert reply.content.get("refused", False) == (verb == "run")
+
+
+def test_an_unknown_verb(client):
+    request = client.send("dance")
+    message = client.receive()
+    assert (message.type, message.parent) == ("error_reply", request)
+    assert message.content["ename"] == "unsupported" and "dance" in message.content["evalue"]
+
+
+def test_a_name_that_is_taken(amber):
+    reply, _ = amber.ask("new", name="amber")
+    assert reply.content["ename"] == "exists"
+    reply, _ = amber.ask("run", session="amber", code="1", inputs=[{"path": "/etc/passwd"}])
+    assert reply.content["ename"] == "exists" and "put" in reply.content["evalue"]
+
+
+def test_a_wrong_signature(daemon, client):
+    stranger = Client(daemon.connection(), key="another key")
+    header = stranger.header("hello_request")
+    stranger.send_frames(stranger.frames(header, {}))
+    stranger.key = daemon.connection()["key"].encode()
+    reply, _ = stranger.wait(header["msg_id"], "hello")
+    assert reply.content["ename"] == "denied" and "signature" in reply.content["evalue"]
+    stranger.close()
+    client.call("hello")
+
+
+def test_a_replay(client):
+    frames = client.frames(client.header("hello_request"), {})
+    client.send_frames(frames)
+    assert client.receive().content["status"] == "ok"
+    client.send_frames(frames)
+    message = client.receive()
+    assert message.content["ename"] == "denied" and "replay" in message.content["evalue"]
+
+
+@pytest.mark.parametrize("frames", [
+    [b"x"], [b""], [DELIMITER], [DELIMITER, b"", b"{}", b"{}", b"{}"], [b"{}"] * 5,
+    [DELIMITER, b"0" * 64, b"{", b"{}", b"{}", b"{}"]])
+def test_frames_that_are_no_message(client, frames):
+    client.send_frames(frames)
+    message = client.receive()
+    assert message.type == "error_reply" and message.content["status"] == "error"
+    client.call("hello")
+
+
+def test_json_that_is_none(client):
+    header = client.header("hello_request")
+    for content in (b"[]", b"{", b"\xff", b"{\"a\":1,\"a\":2}", b"[" * 5000):
+        parts = [json.dumps(header).encode(), b"{}", b"{}", content]
+        client.send_frames([DELIMITER, client.sign(parts)] + parts)
+        assert client.receive().content["status"] == "error"
+    client.call("hello")
+
+
+def test_who_goes_on_with_nonsense_is_shut_out(daemon, client):
+    monitor = daemon.client()
+    for _ in range(40):
+        monitor.send_frames([b"nonsense"])
+    told = 0
+    with pytest.raises(NoAnswer):
+        while True:
+            monitor.receive(0.5)
+            told += 1
+    assert 1 <= told <= 40
+    client.call("hello")
+
+
+@pytest.mark.parametrize("data", [
+    b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 10000, b"\0" * 64,
+    b"\xff" + b"\0" * 8 + b"\x7f\x03\x00NULL" + b"\0" * 16 + b"\0" * 32 + b"\x02" + b"\xff" * 8])
+def test_bytes_that_are_no_zmtp(daemon, client, data):
+    path = daemon.connection()["ip"] + "-1"
+    with socket.socket(socket.AF_UNIX) as raw:
+        raw.connect(path)
+        raw.sendall(data)
+        raw.settimeout(5)
+        try:
+            while raw.recv(4096):
+                pass
+        except ConnectionError:
+            pass
+    client.call("hello")
+
+
+def test_heartbeat(daemon):
+    connection = daemon.connection()
+    with zmq.Context() as context, context.socket(zmq.REQ) as beat:
+        beat.linger = 0
+        beat.connect("ipc://%s-5" % connection["ip"])
+        for word in (b"ping", b"", b"x" * 1000):
+            beat.send(word)
+            assert beat.poll(2000) and beat.recv() == word
