@@ -79,16 +79,24 @@ s_read_file (cellblock_client *self, const char *runtime_dir, cb_err *err)
     return 0;
 }
 
+/* The folder that was named, else the one of this user; path has room for it. */
+static int
+s_runtime_dir (const char **runtime_dir, char path[PATH_MAX], cb_err *err)
+{
+    if (*runtime_dir != NULL)
+        return 0;
+    CB_TRY (cb_runtime_dir (path, PATH_MAX, err));
+    *runtime_dir = path;
+    return 0;
+}
+
 static int
 s_connect (cellblock_client *self, const char *runtime_dir, cb_err *err)
 {
     char path[PATH_MAX];
     char endpoint[CB_ENDPOINT_MAX];
 
-    if (runtime_dir == NULL) {
-        CB_TRY (cb_runtime_dir (path, sizeof path, err));
-        runtime_dir = path;
-    }
+    CB_TRY (s_runtime_dir (&runtime_dir, path, err));
     CB_TRY (s_read_file (self, runtime_dir, err));
     self->signer = cb_signer_new (self->file.key, "hmac-sha256", err);
     if (self->signer == NULL)
@@ -117,6 +125,32 @@ s_hello (cellblock_client *self)
     return code == 0 ? 0 : cb_fail (&self->err, code, "the daemon refused a hello");
 }
 
+static int
+s_try (cellblock_client *self, const char *runtime_dir)
+{
+    cb_link_destroy (&self->link);
+    cb_signer_destroy (&self->signer);
+    CB_TRY (s_connect (self, runtime_dir, &self->err));
+    return s_hello (self);
+}
+
+/* Whether the file is another one than that which was tried: the daemon, or its broker, was just
+ * started again. */
+static int
+s_file_changed (const cellblock_client *self, const char *runtime_dir)
+{
+    char path[PATH_MAX];
+    cellblock_client now = {.link = NULL};
+
+    if (self->file.key[0] == '\0' || s_runtime_dir (&runtime_dir, path, NULL) < 0)
+        return 0;
+    cb_connfile_init (&now.file);
+    int changed =
+        s_read_file (&now, runtime_dir, NULL) == 0 && strcmp (now.file.key, self->file.key) != 0;
+    cb_connfile_done (&now.file);
+    return changed;
+}
+
 int
 cellblock_open (const char *runtime_dir, cellblock_client **ret_client)
 {
@@ -128,9 +162,9 @@ cellblock_open (const char *runtime_dir, cellblock_client **ret_client)
     TAILQ_INIT (&self->kept);
     cb_connfile_init (&self->file);
     cb_random_hex (self->session, 16);
-    int result = s_connect (self, runtime_dir, &self->err);
-    if (result == 0)
-        result = s_hello (self);
+    int result = s_try (self, runtime_dir);
+    if (result < 0 && s_file_changed (self, runtime_dir))
+        result = s_try (self, runtime_dir);
     if (result < 0)
         cb_link_destroy (&self->link);
     return result;

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -28,6 +29,7 @@ typedef struct s_daemon {
     void *router;
     pthread_t thread;
     int is_over;
+    sem_t *ready; /* of s_replace_file */
     cb_zmsg *run; /* the request that an interrupt ends */
 } s_daemon;
 
@@ -465,6 +467,53 @@ s_gone (s_daemon *daemon, cellblock_client *client)
     ok (cellblock_call (client, "list", NULL, -1) == NULL, "a call does not hang");
 }
 
+/* A second daemon writes its file while somebody is on the way to the first, which is dead. */
+static void *
+s_replace_file (void *context)
+{
+    const s_daemon *daemon = context;
+    char endpoint[CB_ENDPOINT_MAX];
+    cb_auto_free char *text = cb_connfile_write (&daemon->file, NULL, NULL);
+    cb_connfile old = daemon->file;
+    void *zmq = zmq_ctx_new ();
+    void *router = zmq_socket (zmq, ZMQ_ROUTER);
+    zmq_pollitem_t item = {.socket = router, .events = ZMQ_POLLIN};
+
+    /* Hello came here: it is too late for the file, and nobody answers. */
+    (void)snprintf (old.ip, sizeof old.ip, "%s/old", daemon->folder);
+    if (cb_connfile_endpoint (&old, CB_CHANNEL_SHELL, endpoint, NULL) == 0)
+        (void)zmq_bind (router, endpoint);
+    sem_post (daemon->ready);
+    (void)zmq_poll (&item, 1, 5000);
+    s_write_file (daemon, text);
+    (void)zmq_close (router);
+    (void)zmq_ctx_term (zmq);
+    return NULL;
+}
+
+static void
+s_restarted (s_daemon *daemon)
+{
+    pthread_t thread;
+    sem_t ready;
+    cellblock_client *client = NULL;
+    cb_connfile old = daemon->file;
+
+    cb_random_hex (old.key, 32);
+    (void)snprintf (old.ip, sizeof old.ip, "%s/old", daemon->folder);
+    cb_auto_free char *text = cb_connfile_write (&old, NULL, NULL);
+    s_write_file (daemon, text);
+    (void)sem_init (&ready, 0, 0);
+    daemon->ready = &ready;
+    (void)pthread_create (&thread, NULL, s_replace_file, daemon);
+    (void)sem_wait (&ready);
+    ok (cellblock_open (daemon->folder, &client) == 0, "a daemon that was just replaced %s",
+        cellblock_error_text (client));
+    cellblock_close (&client);
+    (void)pthread_join (thread, NULL);
+    (void)sem_destroy (&ready);
+}
+
 static void
 s_no_descriptors (const char *folder)
 {
@@ -488,6 +537,7 @@ main (void)
     s_bad_folders ();
     s_start (&daemon);
     s_no_descriptors (daemon.folder);
+    s_restarted (&daemon);
     ok (cellblock_open (daemon.folder, &client) == 0, "open %s", cellblock_error_text (client));
     ok (strcmp (cellblock_state_dir (client), "/state") == 0 &&
             cellblock_daemon_pid (client) == 77 &&
