@@ -20,7 +20,7 @@
 /* A probe whose busy and idle were published before the subscription arrived is sent again. */
 #define PROBE_AGAIN (20 * CB_USEC_PER_MSEC)
 /* A channel that closes is part of a death whose pidfd tells soon; else the kernel is broken. */
-#define CLOSED_LIMIT (2 * CB_USEC_PER_SEC)
+#define CLOSED_LIMIT (500 * CB_USEC_PER_MSEC)
 /* What is still in the socket when the jail is gone takes no longer to read. */
 #define DRAIN_LIMIT (250 * CB_USEC_PER_MSEC)
 /* The warden tells an end within milliseconds; a fork bomb takes 116 ms. */
@@ -267,7 +267,7 @@ s_on_lost (cb_link *link, cb_channel channel, const cb_err *reason, void *contex
     }
     if (s_ending (self))
         return;
-    if (reason->code != 0) {
+    if (reason->code == CB_E_PROTO || reason->code == CB_E_LIMIT) {
         (void)snprintf (why, sizeof why, "the kernel broke the protocol on its %s channel: %.120s",
                         cb_channel_name (channel), reason->text);
         cb_kernel_kill (self, why);

@@ -483,8 +483,7 @@ cb_cells_tick_ (cb_session *self, cb_usec now)
             cb_kernel_interrupt_hard (self->kernel);
             break;
         case CB_RUN_KILL:
-            cb_run_kill_words (self->running->run, why, sizeof why);
-            self->by_clock = 1;
+            self->by_clock = cb_run_kill_words (self->running->run, why, sizeof why);
             cb_kernel_kill (self->kernel, why);
             break;
         case CB_RUN_OVER:

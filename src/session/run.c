@@ -45,7 +45,6 @@ struct cb_run {
     int interrupt_due;
     int interrupted; /* by a person */
     int timed_out;
-    int killed;
     /* account */
     uint64_t output;
     uint64_t dropped;
@@ -53,7 +52,7 @@ struct cb_run {
     /* what the kernel said */
     int replied;
     int idle;
-    int broken;      /* what it said makes no sense */
+    int mute;        /* it went idle and never replied */
     char status[16]; /* of the reply */
     int64_t execution_count;
     json_t *error; /* owned: ename, evalue, traceback */
@@ -234,7 +233,6 @@ s_break (cb_run *self, const char *words)
     char text[CB_ERR_TEXT_MAX + 64];
 
     (void)snprintf (text, sizeof text, "the kernel's answer makes no sense: %s", words);
-    self->broken = 1;
     json_decref (self->error);
     self->error = s_error ("KernelProtocolError", text);
 }
@@ -300,9 +298,8 @@ cb_run_tick (cb_run *self, cb_usec now)
         return CB_RUN_WAIT;
     if (now >= self->over_at) {
         self->over_at = CB_USEC_NEVER;
-        if (!self->replied)
-            s_break (self, "it went idle without a reply");
-        return CB_RUN_OVER;
+        self->mute = !self->replied;
+        return self->mute ? CB_RUN_KILL : CB_RUN_OVER;
     }
     if (now >= self->wall_at)
         s_time_out (self, now);
@@ -313,7 +310,6 @@ cb_run_tick (cb_run *self, cb_usec now)
     if (now >= self->kill_at) {
         self->kill_at = CB_USEC_NEVER;
         self->hard_at = CB_USEC_NEVER;
-        self->killed = 1;
         return CB_RUN_KILL;
     }
     if (now >= self->hard_at) {
@@ -339,13 +335,18 @@ cb_run_deadline (const cb_run *self)
     return least;
 }
 
-void
+int
 cb_run_kill_words (const cb_run *self, char *text, size_t room)
 {
     char wall[CB_UNITS_TEXT];
 
+    if (self->mute) {
+        (void)snprintf (text, room, "the kernel went idle without an answer to the cell");
+        return 0;
+    }
     (void)snprintf (text, room, "a cell ran over its wall time of %s and did not stop when asked",
                     cb_duration_text (self->wall, wall));
+    return 1;
 }
 
 /* ---- the end ---- */

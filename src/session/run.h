@@ -49,14 +49,15 @@ int cb_run_is_complete (const cb_run *self);
 /* A person's interrupt. 0, or 1 when one is on its way already. */
 int cb_run_interrupt (cb_run *self, cb_usec now);
 
-/* What to do now, told once each; call again until WAIT. OVER: reply without idle (or the other way
- * round) and the patience for it is used up. */
+/* What to do now, told once each; call again until WAIT. OVER: a reply without idle, and the
+ * patience for it is used up. KILL also: idle without a reply, such a kernel is not to be trusted
+ * further. */
 enum { CB_RUN_WAIT, CB_RUN_INTERRUPT, CB_RUN_INTERRUPT_HARD, CB_RUN_KILL, CB_RUN_OVER };
 int cb_run_tick (cb_run *self, cb_usec now);
 /* When tick has something to say next; CB_USEC_NEVER: not before something comes. */
 cb_usec cb_run_deadline (const cb_run *self);
-/* Why it is killed: the words for CB_RUN_KILL. */
-void cb_run_kill_words (const cb_run *self, char *text, size_t room);
+/* Why it is killed: the words for CB_RUN_KILL. 1 when that is the wall limit. */
+int cb_run_kill_words (const cb_run *self, char *text, size_t room);
 
 /* The kernel's part is over (complete, OVER, or dead). */
 void cb_run_end (cb_run *self, cb_usec now, const cb_usage *usage);
