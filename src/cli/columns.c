@@ -6,7 +6,6 @@
 #include "cli/sanitise.h"
 
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Blanks between two columns. */
@@ -16,29 +15,14 @@ void
 cb_columns_init (cb_columns *self, size_t n_columns)
 {
     *self = (cb_columns){.n_columns = n_columns};
+    cb_buf_init (&self->cells, CB_CELLS_MAX);
 }
 
 void
 cb_columns_done (cb_columns *self)
 {
-    for (size_t i = 0; i < self->n_cells; i++)
-        free (self->cells[i]);
-    free (self->cells);
-    cb_columns_init (self, self->n_columns);
-}
-
-static int
-s_grow (cb_columns *self)
-{
-    if (self->n_cells < self->room)
-        return 0;
-    size_t room = self->room == 0 ? 64 : self->room * 2;
-    char **cells = realloc (self->cells, room * sizeof *cells);
-    if (cells == NULL)
-        return -CB_E_NOMEM;
-    self->cells = cells;
-    self->room = room;
-    return 0;
+    cb_buf_done (&self->cells);
+    self->n_cells = 0;
 }
 
 void
@@ -51,13 +35,11 @@ cb_columns_add (cb_columns *self, const char *format, ...)
     va_start (args, format);
     (void)vsnprintf (text, sizeof text, format, args);
     va_end (args);
-    char *cell = strdup (cb_sanitise_line (text, safe, sizeof safe));
-    if (cell == NULL || s_grow (self) < 0) {
-        free (cell);
+    (void)cb_sanitise_line (text, safe, sizeof safe);
+    if (cb_buf_put (&self->cells, safe, strlen (safe) + 1) < 0)
         self->failed = 1;
-        return;
-    }
-    self->cells[self->n_cells++] = cell;
+    else
+        self->n_cells++;
 }
 
 static size_t
@@ -73,30 +55,36 @@ s_width (const char *text)
 static void
 s_measure (const cb_columns *self, size_t *widths)
 {
+    const char *cell = self->cells.data;
+
     for (size_t i = 0; i < self->n_cells; i++) {
-        size_t width = s_width (self->cells[i]);
+        size_t width = s_width (cell);
         size_t column = i % self->n_columns;
         if (width > widths[column])
             widths[column] = width;
+        cell += strlen (cell) + 1;
     }
 }
 
-static void
-s_print_row (const cb_columns *self, size_t row, const size_t *widths, FILE *to)
+/* Prints a row that starts at cell; where the next one starts. */
+static const char *
+s_print_row (const cb_columns *self, const char *cell, const size_t *widths, FILE *to)
 {
     for (size_t column = 0; column < self->n_columns; column++) {
-        const char *cell = self->cells[row * self->n_columns + column];
         size_t pad = widths[column] - s_width (cell) + S_GAP;
         if (column + 1 == self->n_columns)
             pad = 0;
         (void)fprintf (to, "%s%*s", cell, (int)pad, "");
+        cell += strlen (cell) + 1;
     }
+    return cell;
 }
 
 int
 cb_columns_print (const cb_columns *self, FILE *to, bool header)
 {
     size_t widths[CB_COLUMNS_MAX] = {0};
+    const char *cell = self->cells.data;
     cb_term term;
 
     if (self->failed)
@@ -106,7 +94,7 @@ cb_columns_print (const cb_columns *self, FILE *to, bool header)
     for (size_t row = 0; row < self->n_cells / self->n_columns; row++) {
         bool bold = header && row == 0;
         (void)fputs (bold ? cb_term_style (&term, "bold") : "", to);
-        s_print_row (self, row, widths, to);
+        cell = s_print_row (self, cell, widths, to);
         (void)fprintf (to, "%s\n", bold ? cb_term_style (&term, "off") : "");
     }
     return 0;

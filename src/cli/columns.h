@@ -2,21 +2,22 @@
 #ifndef CB_CLI_COLUMNS_H
 #define CB_CLI_COLUMNS_H
 
+#include "base/buf.h"
 #include "cli/term.h"
 
 #include <stddef.h>
 #include <stdio.h>
 
-/* Columns of a table, and bytes of a cell: names, paths, sentences. */
+/* Columns of a table, bytes of a cell (names, paths, sentences) and of all of them. */
 #define CB_COLUMNS_MAX 8
 #define CB_CELL_MAX    1024
+#define CB_CELLS_MAX   ((size_t)64 << 20)
 
 typedef struct cb_columns {
     size_t n_columns;
-    char **cells; /* owned, made harmless, row by row */
     size_t n_cells;
-    size_t room;
-    int failed; /* out of memory on the way */
+    cb_buf cells; /* made harmless, each with its end byte, row by row */
+    int failed;   /* out of memory on the way */
 } cb_columns;
 
 void cb_columns_init (cb_columns *self, size_t n_columns);
