@@ -20,9 +20,9 @@
 #define CLEAN_MORE    (50 * CB_USEC_PER_MSEC)
 #define CLEAN_GIVE_UP (20 * CB_USEC_PER_SEC)
 
-static const char *const s_stage_names[] = {[CB_STAGE_SPAWN] = "its start",
+static const char *const s_stage_names[] = {[CB_STAGE_SPAWN] = NULL,
                                             [CB_STAGE_MOUNTS] = "its mounts",
-                                            [CB_STAGE_INIT] = "its limits"};
+                                            [CB_STAGE_INIT] = "its namespaces and limits"};
 
 /* Moves that there are. */
 static const uint8_t s_moves[CB_JAIL__COUNT][CB_JAIL__COUNT] = {
@@ -160,13 +160,17 @@ s_end (cb_jail *self)
     cb_reactor_set (self->owner->reactor, &self->timer, cb_now () + CLEAN_FIRST);
 }
 
-/* The first reason counts. */
+/* The first reason counts. where NULL: the text says it all. */
 static void
 s_fail (cb_jail *self, int code, const char *where, const char *text)
 {
     if (self->why[0] == '\0') {
         self->why_code = code;
-        (void)snprintf (self->why, sizeof self->why, "the jail failed in %s: %.900s", where, text);
+        if (where == NULL)
+            (void)snprintf (self->why, sizeof self->why, "%s", text);
+        else
+            (void)snprintf (self->why, sizeof self->why, "the jail failed in %s: %.900s", where,
+                            text);
     }
     if (code == CB_E_EXISTS)
         self->uid_is_good = 0;

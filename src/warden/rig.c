@@ -120,6 +120,7 @@ s_become (const rig *self, const char *mode, int ready)
     (void)snprintf (number, sizeof number, "%d", ready);
     (void)snprintf (set, sizeof set, "fake.mode=%s", mode);
     (void)snprintf (kernelspec, sizeof kernelspec, "%s/k", self->folder);
+    (void)prctl (PR_SET_PDEATHSIG, SIGTERM);
     (void)fcntl (ready, F_SETFD, 0);
     (void)setenv ("CELLBLOCK_RUNTIME_DIR", self->runtime, 1);
     (void)setenv ("CELLBLOCK_STATE_DIR", self->state, 1);
@@ -383,7 +384,8 @@ rig_send_start (rig *self, uint64_t jail, const cb_jail_spec *spec, const char *
     s_sockets (self, fds);
     fds[2 * CB_CHANNEL__COUNT] = cb_memfd ("connection", connection.data, connection.size, &err);
     fds[2 * CB_CHANNEL__COUNT + 1] = cb_memfd ("page", "", 0, &err);
-    s_must (cb_spec_encode (spec, &encoded, &err) == 0, "spec");
+    int good = cb_spec_encode (spec, &encoded, &err) == 0;
+    s_must (good, err.text);
     cb_launch_out out = {.head = {.type = CB_LAUNCH_START, .serial = ++self->serial, .jail = jail},
                          .tail = encoded.data,
                          .tail_size = encoded.size,

@@ -244,6 +244,7 @@ s_test_libc_only (void)
 int
 main (void)
 {
+    (void)alarm (120);
     rig_open (&s_rig);
 #ifndef CB_SANITIZERS
     s_test_libc_only ();
