@@ -135,7 +135,9 @@ s_become_bwrap (cb_err *err)
     (void)execve (CB_BWRAP, argv, environment);
     if (errno == ENOENT)
         return cb_fail (err, CB_E_NOTFOUND,
-                        "%s is missing; install it with: apt-get install bubblewrap", CB_BWRAP);
+                        "%s is missing (it must lie below /usr); install it with: apt-get install "
+                        "bubblewrap",
+                        CB_BWRAP);
     return cb_fail_errno (err, CB_E_IO, "cannot run %s", CB_BWRAP);
 }
 

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 /* Entries of the stage folder itself: those of root.c and one an input, with room to spare. */
 #define STAGE_OPTIONS "size=128k,nr_inodes=128,mode=0755"
@@ -198,6 +199,22 @@ s_attach_inputs (const cb_mounts *self, const cb_jail_spec *spec, cb_err *err)
     return 0;
 }
 
+/* Makes the stage folder read-only and our root; every mount of the host is gone from here on. */
+static int
+s_leave_host (cb_err *err)
+{
+    if (mount (NULL, CB_STAGE_DIR, NULL,
+               MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+        return cb_fail_errno (err, CB_E_IO, "cannot make %s read-only", CB_STAGE_DIR);
+    /* The old root lands on top of the new one and is taken off again: pivot_root (2). */
+    if (chdir (CB_STAGE_DIR) < 0 || syscall (SYS_pivot_root, ".", ".") < 0 ||
+        umount2 (".", MNT_DETACH) < 0 || chdir ("/") < 0)
+        return cb_fail_errno (err, CB_E_UNSUPPORTED,
+                              "cannot leave the host's root folder (refused inside a chroot and "
+                              "on an initramfs)");
+    return 0;
+}
+
 int
 cb_mounts_build (cb_mounts *self, const cb_jail_spec *spec, cb_err *err)
 {
@@ -208,8 +225,6 @@ cb_mounts_build (cb_mounts *self, const cb_jail_spec *spec, cb_err *err)
     CB_TRY (cb_root_build (err));
     CB_TRY (s_attach_programs (self, err));
     CB_TRY (s_attach_inputs (self, spec, err));
-    if (mount (NULL, CB_STAGE_DIR, NULL,
-               MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
-        return cb_fail_errno (err, CB_E_IO, "cannot make %s read-only", CB_STAGE_DIR);
+    CB_TRY (s_leave_host (err));
     return cb_take_fd (&quota);
 }

@@ -16,6 +16,9 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#define HARMLESS  (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+#define READ_ONLY (HARMLESS | MOUNT_ATTR_RDONLY)
+
 static const char *const s_folders[] = {
     "",     "/usr", "/etc", "/cb",   CB_CELL_KERNELSPEC, "/input", "/work",
     "/tmp", "/run", "/dev", "/proc", "/output",
@@ -49,13 +52,34 @@ static const struct {
     const char *path;
     uint64_t flags;
 } s_host[] = {
-    {"/usr", 0},
-    {"/etc/alternatives", MOUNT_ATTR_NOEXEC}, /* which BLAS numpy loads */
-    {"/etc/fonts", MOUNT_ATTR_NOEXEC},
-    {"/etc/matplotlibrc", MOUNT_ATTR_NOEXEC},
-    {"/etc/ld.so.cache", MOUNT_ATTR_NOEXEC},
-    {"/etc/localtime", MOUNT_ATTR_NOEXEC},
-    {"/etc/mime.types", MOUNT_ATTR_NOEXEC},
+    {"/usr", READ_ONLY},
+    {"/etc/alternatives", READ_ONLY | MOUNT_ATTR_NOEXEC}, /* which BLAS numpy loads */
+    {"/etc/fonts", READ_ONLY | MOUNT_ATTR_NOEXEC},
+    {"/etc/matplotlibrc", READ_ONLY | MOUNT_ATTR_NOEXEC},
+    {"/etc/ld.so.cache", READ_ONLY | MOUNT_ATTR_NOEXEC},
+    {"/etc/localtime", READ_ONLY | MOUNT_ATTR_NOEXEC},
+    {"/etc/mime.types", READ_ONLY | MOUNT_ATTR_NOEXEC},
+};
+
+/* What bwrap itself needs in its own root: libraries, /proc for its maps, the devices of its /dev.
+ * /usr is the jail's. */
+static const struct {
+    const char *name;
+    const char *target;
+} s_bwrap_links[] = {
+    {"/usr", "root/usr"},
+    {"/lib", "usr/lib"},
+    {"/lib64", "usr/lib64"},
+};
+
+static const struct {
+    const char *path;
+    uint64_t flags;
+} s_bwrap_host[] = {
+    {"/proc", HARMLESS | MOUNT_ATTR_NOEXEC}, {"/dev/null", MOUNT_ATTR_NOSUID},
+    {"/dev/zero", MOUNT_ATTR_NOSUID},        {"/dev/full", MOUNT_ATTR_NOSUID},
+    {"/dev/random", MOUNT_ATTR_NOSUID},      {"/dev/urandom", MOUNT_ATTR_NOSUID},
+    {"/dev/tty", MOUNT_ATTR_NOSUID},
 };
 
 /* Folders of the quota tmpfs; /dev/shm is bwrap's to bind, behind its /dev. */
@@ -107,7 +131,7 @@ s_make_entries (cb_err *err)
 static int
 s_bind (const char *source, const char *target, uint64_t flags, cb_err *err)
 {
-    struct mount_attr attr = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | flags};
+    struct mount_attr attr = {.attr_set = flags};
     struct stat status;
     cb_auto_close int tree =
         open_tree (AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
@@ -125,21 +149,54 @@ s_bind (const char *source, const char *target, uint64_t flags, cb_err *err)
     return 0;
 }
 
+static int
+s_bind_at (const char *source, const char *top, const char *name, uint64_t flags, cb_err *err)
+{
+    char target[PATH_MAX];
+
+    CB_TRY (s_path (target, sizeof target, top, name, err));
+    return s_bind (source, target, flags, err);
+}
+
+/* The jail's root. */
+static int
+s_bind_root (cb_err *err)
+{
+    char source[PATH_MAX];
+
+    for (size_t i = 0; i < CB_COUNT (s_host); i++)
+        CB_TRY (s_bind_at (s_host[i].path, CB_STAGE_ROOT, s_host[i].path, s_host[i].flags, err));
+    for (size_t i = 0; i < CB_COUNT (s_writable); i++) {
+        CB_TRY (s_path (source, sizeof source, CB_STAGE_QUOTA, s_writable[i], err));
+        CB_TRY (
+            s_bind_at (source, CB_STAGE_ROOT, s_writable[i], HARMLESS | MOUNT_ATTR_NOEXEC, err));
+    }
+    return 0;
+}
+
+/* bwrap's root around it. */
+static int
+s_bind_stage (cb_err *err)
+{
+    char path[PATH_MAX];
+
+    for (size_t i = 0; i < CB_COUNT (s_bwrap_links); i++) {
+        CB_TRY (s_path (path, sizeof path, CB_STAGE_DIR, s_bwrap_links[i].name, err));
+        if (symlink (s_bwrap_links[i].target, path) < 0)
+            return cb_fail_errno (err, CB_E_IO, "%s", path);
+    }
+    if (mkdir (CB_STAGE_DIR "/dev", 0755) < 0 || mkdir (CB_STAGE_DIR "/tmp", 0755) < 0)
+        return cb_fail_errno (err, CB_E_IO, "a folder in %s", CB_STAGE_DIR);
+    for (size_t i = 0; i < CB_COUNT (s_bwrap_host); i++)
+        CB_TRY (s_bind_at (s_bwrap_host[i].path, CB_STAGE_DIR, s_bwrap_host[i].path,
+                           s_bwrap_host[i].flags, err));
+    return 0;
+}
+
 int
 cb_root_build (cb_err *err)
 {
-    char source[PATH_MAX];
-    char target[PATH_MAX];
-
     CB_TRY (s_make_entries (err));
-    for (size_t i = 0; i < CB_COUNT (s_host); i++) {
-        CB_TRY (s_path (target, sizeof target, CB_STAGE_ROOT, s_host[i].path, err));
-        CB_TRY (s_bind (s_host[i].path, target, MOUNT_ATTR_RDONLY | s_host[i].flags, err));
-    }
-    for (size_t i = 0; i < CB_COUNT (s_writable); i++) {
-        CB_TRY (s_path (source, sizeof source, CB_STAGE_QUOTA, s_writable[i], err));
-        CB_TRY (s_path (target, sizeof target, CB_STAGE_ROOT, s_writable[i], err));
-        CB_TRY (s_bind (source, target, MOUNT_ATTR_NOEXEC, err));
-    }
-    return 0;
+    CB_TRY (s_bind_root (err));
+    return s_bind_stage (err);
 }

@@ -153,15 +153,19 @@ enum {
 };
 
 /* Where cellblock-jail builds what bwrap binds, in a mount namespace of its own: a small tmpfs over
- * this folder, read-only when bwrap starts. bwrap binds CB_STAGE_ROOT as / with everything mounted
- * in it, adds /proc and /dev, and binds CB_STAGE_SHM as /dev/shm. */
+ * CB_STAGE_DIR. In the end that tmpfs, read-only, is the whole of what bwrap sees (pivot_root):
+ * no mount of the host is left that bwrap could be tricked to. */
 #define CB_STAGE_DIR        "/mnt"
-#define CB_STAGE_QUOTA      CB_STAGE_DIR "/quota" /* quota tmpfs: work tmp output shm */
-#define CB_STAGE_SHM        CB_STAGE_QUOTA "/shm"
-#define CB_STAGE_ROOT       CB_STAGE_DIR "/root"             /* / of the jail, complete */
+#define CB_STAGE_QUOTA      CB_STAGE_DIR "/quota"            /* tmpfs: work tmp output shm */
+#define CB_STAGE_ROOT       CB_STAGE_DIR CB_BWRAP_ROOT       /* / of the jail, complete */
 #define CB_STAGE_INIT_FILE  CB_STAGE_ROOT CB_CELL_INIT       /* cellblock-init */
 #define CB_STAGE_KERNELSPEC CB_STAGE_ROOT CB_CELL_KERNELSPEC /* launcher.py and what it needs */
 #define CB_STAGE_INPUT      CB_STAGE_ROOT "/input"           /* one entry an input */
+
+/* The same as bwrap sees it: it binds CB_BWRAP_ROOT, with everything mounted in it, as /, adds
+ * /proc and /dev, and binds CB_BWRAP_SHM as /dev/shm. */
+#define CB_BWRAP_ROOT "/root"
+#define CB_BWRAP_SHM  "/quota/shm"
 
 /* The same inside. cellblock-init runs: CB_PYTHON -IB CB_CELL_LAUNCHER PROFILE none|loopback, with
  * descriptors 0 to 8 and nothing of the environment but its own list. */

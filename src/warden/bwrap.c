@@ -1,6 +1,6 @@
 /* bwrap.c - bubblewrap's arguments.
  *
- * What a jail sees was built by cellblock-jail below CB_STAGE_ROOT and is bound as it is, read-only
+ * What a jail sees was built by cellblock-jail as CB_BWRAP_ROOT and is bound as it is, read-only
  * but for the folders of the quota tmpfs; bwrap adds a /proc and a /dev of the jail's own. Every
  * namespace is new, the user inside is 1000 and cannot make further user namespaces. bwrap makes no
  * destination below a tree that the jail can write (CVE-2026-87766 of 0.8 to 0.11: it would follow
@@ -33,8 +33,8 @@ static const char *const s_identity[] = {
 };
 
 static const char *const s_mounts[] = {
-    "--bind", CB_STAGE_ROOT, "/",      "--proc",     "/proc",
-    "--dev",  "/dev",        "--bind", CB_STAGE_SHM, "/dev/shm",
+    "--bind", CB_BWRAP_ROOT, "/",      "--proc",     "/proc",
+    "--dev",  "/dev",        "--bind", CB_BWRAP_SHM, "/dev/shm",
 };
 
 static const char *const s_end[] = {

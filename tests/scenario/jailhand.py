@@ -64,8 +64,8 @@ def bwrap_arguments():
     """The list that src/warden/bwrap.c makes."""
     args = ("--unshare-user --unshare-ipc --unshare-pid --unshare-uts --unshare-cgroup-try "
             "--unshare-net --disable-userns --uid 1000 --gid 1000 --hostname cell "
-            "--die-with-parent --new-session --clearenv --bind /mnt/root / "
-            "--proc /proc --dev /dev --bind /mnt/quota/shm /dev/shm").split()
+            "--die-with-parent --new-session --clearenv --bind /root / "
+            "--proc /proc --dev /dev --bind /quota/shm /dev/shm").split()
     for name in PROC_MASKS:
         if os.path.exists("/proc/" + name):
             args += ["--ro-bind", "/dev/null", "/proc/" + name]
