@@ -314,14 +314,15 @@ rig_spec (cb_jail_spec *ret_spec, const char *name)
 }
 
 uint64_t
-rig_send (rig *self, int line, uint32_t type, uint64_t jail, const void *body, size_t size)
+rig_send (rig *self, rig_request request)
 {
     cb_err err = CB_ERR_INIT;
-    cb_launch_out out = {.head = {.type = type, .serial = ++self->serial, .jail = jail},
-                         .body = body,
-                         .body_size = size};
+    cb_launch_out out = {
+        .head = {.type = request.type, .serial = ++self->serial, .jail = request.jail},
+        .body = request.body,
+        .body_size = request.size};
 
-    if (cb_launch_send (self->lines[line], &out, &err) < 0)
+    if (cb_launch_send (self->lines[request.line], &out, &err) < 0)
         printf ("# not sent: %s\n", err.text);
     return self->serial;
 }
@@ -333,7 +334,7 @@ rig_send_open (rig *self, int line, uint64_t jail, uint32_t mode, const char *pa
 
     wanted.mode = mode;
     (void)snprintf (wanted.path, sizeof wanted.path, "%s", path);
-    return rig_send (self, line, CB_LAUNCH_OPEN, jail, &wanted, sizeof wanted);
+    return rig_send (self, (rig_request){line, CB_LAUNCH_OPEN, jail, &wanted, sizeof wanted});
 }
 
 /* Five listening sockets and a connection waiting in the backlog of each; nothing left on disk. */

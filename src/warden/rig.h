@@ -51,8 +51,14 @@ void rig_spec (cb_jail_spec *ret_spec, const char *name);
 uint64_t rig_send_start (rig *self, uint64_t jail, const cb_jail_spec *spec, const char *code);
 
 /* Sends a request; its serial. */
-uint64_t rig_send (rig *self, int line, uint32_t type, uint64_t jail, const void *body,
-                   size_t size);
+typedef struct rig_request {
+    int line;
+    uint32_t type;
+    uint64_t jail;
+    const void *body;
+    size_t size;
+} rig_request;
+uint64_t rig_send (rig *self, rig_request request);
 uint64_t rig_send_open (rig *self, int line, uint64_t jail, uint32_t mode, const char *path);
 
 /* Waits for a packet of that type (and jail, unless 0) on the line; others are dropped, but a

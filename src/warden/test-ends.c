@@ -53,7 +53,7 @@ s_start_with_jails (int n)
 static void
 s_end_by_shutdown (void)
 {
-    (void)rig_send (&s_rig, RIG_BROKER, CB_LAUNCH_SHUTDOWN, 0, NULL, 0);
+    (void)rig_send (&s_rig, (rig_request){RIG_BROKER, CB_LAUNCH_SHUTDOWN, 0, NULL, 0});
 }
 
 static void
@@ -125,7 +125,7 @@ s_test_janitor_killed (void)
 }
 
 static void
-s_wait_orphans (void)
+s_wait_orphans (size_t left)
 {
     pid_t pids[8];
     cb_usec until = cb_now () + 10 * CB_USEC_PER_SEC;
@@ -134,7 +134,7 @@ s_wait_orphans (void)
         while (waitpid (-1, NULL, WNOHANG) > 0)
             continue;
         (void)poll (NULL, 0, 5);
-    } while (cb_proc_children (pids, 8) > 1 && cb_now () < until);
+    } while (cb_proc_children (pids, 8) > left && cb_now () < until);
 }
 
 /* Both killed at once: processes die by the chain of parents, the next start removes the rest. The
@@ -148,7 +148,7 @@ s_test_both_killed (void)
     (void)kill (s_rig.warden, SIGKILL);
     (void)kill (s_rig.janitor, SIGKILL);
     (void)rig_wait (&s_rig);
-    s_wait_orphans ();
+    s_wait_orphans (1);
     pid_t pids[8];
     ok (cb_proc_children (pids, 8) <= 1, "jails and broker die with the warden");
     (void)cb_proc_kill_children (cb_now () + CB_USEC_PER_SEC);
@@ -198,32 +198,33 @@ s_test_stubborn_broker (void)
     ok (cb_now () - before > 4 * CB_USEC_PER_SEC, "after it was given time");
 }
 
-/* Two daemons in one instant: one serves, the other says so. */
+/* Two daemons in one instant: one serves, the other says so. Each dies with who started it. */
 static void
 s_test_race (void)
 {
     static rig other;
-    pid_t first;
+    int told[2];
+    char other_good = 0;
 
     other = s_rig;
-    first = fork ();
-    if (first == 0)
-        _exit (rig_start (&other, "serve") ? 0 : 1);
-    int good = rig_start (&s_rig, "serve");
-    int status = 0;
-    (void)waitpid (first, &status, 0);
-    int other_good = WIFEXITED (status) && WEXITSTATUS (status) == 0;
-    ok (good + other_good == 1, "exactly one of two starts at once serves");
-    if (!good) {
-        (void)rig_wait (&s_rig);
-        (void)kill (s_rig.warden, SIGTERM);
-        s_wait_orphans ();
-        (void)cb_proc_kill_children (cb_now () + CB_USEC_PER_SEC);
-    } else {
-        (void)kill (s_rig.janitor, SIGTERM);
-        ok (rig_wait (&s_rig) == 0, "it ends");
+    ok (pipe2 (told, O_CLOEXEC) == 0, "a pipe");
+    pid_t starter = fork ();
+    if (starter == 0) {
+        other_good = rig_start (&other, "serve") ? 1 : 0;
+        (void)!write (told[1], &other_good, 1);
+        for (;;)
+            (void)pause ();
     }
+    int good = rig_start (&s_rig, "serve");
+    ok (read (told[0], &other_good, 1) == 1 && good + other_good == 1,
+        "exactly one of two starts at once serves");
+    (void)kill (s_rig.janitor, SIGTERM);
+    ok (rig_wait (&s_rig) == !good, "the one ends as it should");
+    (void)kill (starter, SIGKILL);
+    s_wait_orphans (0);
     ok (rig_leaks (&s_rig) == 0, "nothing is left of both");
+    (void)close (told[0]);
+    (void)close (told[1]);
 }
 
 static void

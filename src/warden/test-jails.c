@@ -56,7 +56,7 @@ s_exited (void)
 static uint32_t
 s_ask (uint32_t type, uint64_t jail, uint32_t answer)
 {
-    uint64_t serial = rig_send (&s_rig, RIG_BROKER, type, jail, NULL, 0);
+    uint64_t serial = rig_send (&s_rig, (rig_request){RIG_BROKER, type, jail, NULL, 0});
     uint32_t came = rig_expect (&s_rig, RIG_BROKER, answer, serial, &s_in);
 
     s_text[0] = '\0';
@@ -69,7 +69,8 @@ static uint32_t
 s_signal (uint64_t jail, int number)
 {
     cb_launch_signal body = {.signal = number};
-    uint64_t serial = rig_send (&s_rig, RIG_BROKER, CB_LAUNCH_SIGNAL, jail, &body, sizeof body);
+    uint64_t serial =
+        rig_send (&s_rig, (rig_request){RIG_BROKER, CB_LAUNCH_SIGNAL, jail, &body, sizeof body});
 
     return rig_expect (&s_rig, RIG_BROKER, CB_LAUNCH_DONE, serial, &s_in);
 }
@@ -333,7 +334,7 @@ s_test_hostile_broker (void)
     (void)send (s_rig.lines[RIG_BROKER], &packet, 7, 0);
     ok (s_ask (CB_LAUNCH_LISTED, 0, CB_LAUNCH_DONE) == CB_LAUNCH_FAILED, "an answer is no request");
     ok (s_ask (CB_LAUNCH_LIST, 0, CB_LAUNCH_LISTED) == CB_LAUNCH_LISTED, "the warden is well");
-    uint64_t serial = rig_send (&s_rig, RIG_FILER, CB_LAUNCH_SHUTDOWN, 0, NULL, 0);
+    uint64_t serial = rig_send (&s_rig, (rig_request){RIG_FILER, CB_LAUNCH_SHUTDOWN, 0, NULL, 0});
     ok (rig_expect (&s_rig, RIG_FILER, CB_LAUNCH_DONE, serial, &s_in) == CB_LAUNCH_FAILED,
         "the filer shuts nothing down");
     ok (s_start (SLEEP) == CB_LAUNCH_STARTED, "a jail: %s", s_text);
@@ -365,7 +366,7 @@ s_test_broker_dies (void)
     ok (n == 1 && kill (pids[0], SIGKILL) == 0, "the broker is killed");
     ok (rig_expect (&s_rig, RIG_BROKER, CB_LAUNCH_LISTED, 1, &s_in) == 0, "its line is closed");
     ok (rig_connect (&s_rig), "the next one is there");
-    uint64_t serial = rig_send (&s_rig, RIG_BROKER, CB_LAUNCH_LIST, 0, NULL, 0);
+    uint64_t serial = rig_send (&s_rig, (rig_request){RIG_BROKER, CB_LAUNCH_LIST, 0, NULL, 0});
     ok (rig_expect (&s_rig, RIG_BROKER, CB_LAUNCH_JAIL, serial, &s_in) == CB_LAUNCH_JAIL &&
             s_in.head.jail == s_jail && s_in.packet.n_fds == 14 &&
             ((const cb_launch_started *)s_in.body)->kernel_pid == kernel,
