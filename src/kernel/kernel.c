@@ -462,6 +462,12 @@ cb_kernel_usage (const cb_kernel *self, cb_usage *ret_usage)
     cb_usage_read (&self->usage, ret_usage);
 }
 
+void
+cb_kernel_usage_cpu (const cb_kernel *self, cb_usage *ret_usage)
+{
+    cb_usage_read_cpu (&self->usage, ret_usage);
+}
+
 int
 cb_kernel_execute (cb_kernel *self, const char *msg_id, const json_t *content, cb_err *err)
 {

@@ -82,13 +82,21 @@ s_read (int fd, char text[FILE_MAX])
 }
 
 void
-cb_usage_read (const cb_usage_files *self, cb_usage *ret_usage)
+cb_usage_read_cpu (const cb_usage_files *self, cb_usage *ret_usage)
 {
     char text[FILE_MAX];
 
     *ret_usage = (cb_usage){.known = 0};
     if (s_read (self->stat, text) == 0 && cb_usage_parse_stat (text, &ret_usage->cpu) == 0)
         ret_usage->known = 1;
+}
+
+void
+cb_usage_read (const cb_usage_files *self, cb_usage *ret_usage)
+{
+    char text[FILE_MAX];
+
+    cb_usage_read_cpu (self, ret_usage);
     if (s_read (self->status, text) == 0)
         (void)cb_usage_parse_status (text, &ret_usage->peak_memory);
 }

@@ -26,7 +26,8 @@ void cb_usage_init (cb_usage_files *self);
 void cb_usage_open (cb_usage_files *self, pid_t pid);
 void cb_usage_done (cb_usage_files *self);
 
-/* Some ten microseconds. known is 0 when the process is gone. */
+/* Some ten microseconds each. known is 0 when the process is gone. cpu alone is half the work. */
+void cb_usage_read_cpu (const cb_usage_files *self, cb_usage *ret_usage);
 void cb_usage_read (const cb_usage_files *self, cb_usage *ret_usage);
 
 /* The parsers, for tests: the text of /proc/PID/stat and of /proc/PID/status. */

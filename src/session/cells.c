@@ -221,10 +221,7 @@ s_collect (cb_session *self)
 static void
 s_end_running (cb_session *self)
 {
-    cb_usage usage;
-
-    cb_kernel_usage (self->kernel, &usage);
-    cb_run_end (self->running->run, cb_now (), &usage);
+    cb_run_end (self->running->run, cb_now ());
     s_collect (self);
 }
 
@@ -242,6 +239,22 @@ cb_cells_on_ready_ (cb_session *self)
 }
 
 /* ---- the kernel's words ---- */
+
+/* Reply or idle came. The first of them says that the work is done: what it cost is read then,
+ * while the other is on its way. */
+static void
+s_progress (cb_session *self)
+{
+    cb_usage usage;
+
+    if (cb_run_is_complete (self->running->run)) {
+        s_end_running (self);
+        return;
+    }
+    cb_kernel_usage (self->kernel, &usage);
+    cb_run_note_usage (self->running->run, &usage);
+    cb_session_arm_ (self);
+}
 
 static void
 s_on_shell (cb_session *self, cb_jmsg *message)
@@ -262,10 +275,7 @@ s_on_shell (cb_session *self, cb_jmsg *message)
     default:
         break;
     }
-    if (cb_run_is_complete (run))
-        s_end_running (self);
-    else
-        cb_session_arm_ (self);
+    s_progress (self);
 }
 
 static uint64_t
@@ -305,10 +315,7 @@ s_on_status (cb_session *self, cb_jmsg *message)
         return;
     }
     cb_fanout_send (entry->fanout, message);
-    if (cb_run_is_complete (entry->run))
-        s_end_running (self);
-    else
-        cb_session_arm_ (self);
+    s_progress (self);
 }
 
 static void
@@ -405,7 +412,7 @@ cb_cells_next_ (cb_session *self)
         cb_kernel_kill (self->kernel, err.text);
         return;
     }
-    cb_kernel_usage (self->kernel, &usage);
+    cb_kernel_usage_cpu (self->kernel, &usage);
     cb_run_begin (entry->run, cb_now (), &usage);
     cb_session_arm_ (self);
 }
@@ -442,11 +449,13 @@ cb_session_run (cb_session *self, const cb_cell *cell, cb_err *err)
     while (*at != NULL)
         at = &(*at)->next;
     *at = entry;
+    size_t ahead = self->n_queued++ + (self->running != NULL);
     self->executions++;
-    s_tell_start (entry, self->n_queued + (self->running != NULL));
-    self->n_queued++;
     cb_session_touch (self);
+    /* The kernel first: it works while the client is told, and nothing it says comes through before
+     * the next turn of the loop. */
     cb_cells_next_ (self);
+    s_tell_start (entry, ahead);
     return 0;
 }
 

@@ -352,12 +352,17 @@ cb_run_kill_words (const cb_run *self, char *text, size_t room)
 /* ---- the end ---- */
 
 void
-cb_run_end (cb_run *self, cb_usec now, const cb_usage *usage)
+cb_run_note_usage (cb_run *self, const cb_usage *usage)
+{
+    self->usage_after = *usage;
+}
+
+void
+cb_run_end (cb_run *self, cb_usec now)
 {
     if (self->live)
         self->wall_used = now - self->begun_at;
     self->live = 0;
-    self->usage_after = *usage;
 }
 
 void

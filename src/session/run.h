@@ -59,8 +59,10 @@ cb_usec cb_run_deadline (const cb_run *self);
 /* Why it is killed: the words for CB_RUN_KILL. 1 when that is the wall limit. */
 int cb_run_kill_words (const cb_run *self, char *text, size_t room);
 
+/* What the kernel has used by now: taken when its work is done, and not again. */
+void cb_run_note_usage (cb_run *self, const cb_usage *usage);
 /* The kernel's part is over (complete, OVER, or dead). */
-void cb_run_end (cb_run *self, cb_usec now, const cb_usage *usage);
+void cb_run_end (cb_run *self, cb_usec now);
 void cb_run_die (cb_run *self, const cb_death *death);
 
 /* Bytes of output dropped because of the cap. */

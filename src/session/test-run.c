@@ -77,7 +77,7 @@ s_test_good (void)
     ok (cb_run_on_idle (run, 101 * SEC) == CB_RUN_TWICE &&
             s_reply (run, "{\"status\":\"error\"}", 101 * SEC) == CB_RUN_TWICE,
         "each counts once");
-    cb_run_end (run, 101 * SEC + 500 * MSEC, &s_unknown);
+    cb_run_end (run, 101 * SEC + 500 * MSEC);
     cb_owned (cb_json) json_t *none = json_array ();
     cb_owned (cb_json) json_t *result = cb_run_result (run, none);
     ok (json_integer_value (json_object_get (result, "execution_count")) == 3 &&
@@ -130,7 +130,7 @@ s_test_wall (void)
         "and says why: %s", words);
     cb_death death = {.code = CB_E_GONE, .text = "killed"};
     cb_run_die (run, &death);
-    cb_run_end (run, 111 * SEC, &s_unknown);
+    cb_run_end (run, 111 * SEC);
     ok (s_status_is (run, "timeout", "WallTimeLimitExceeded"), "a timeout, not a death");
     cb_run_destroy (&run);
 
@@ -138,7 +138,7 @@ s_test_wall (void)
     (void)cb_run_tick (run, 110 * SEC);
     (void)s_reply (run, "{\"status\":\"error\",\"ename\":\"KeyboardInterrupt\"}", 111 * SEC);
     (void)cb_run_on_idle (run, 111 * SEC);
-    cb_run_end (run, 111 * SEC, &s_unknown);
+    cb_run_end (run, 111 * SEC);
     ok (s_status_is (run, "timeout", "WallTimeLimitExceeded"), "also when the interrupt worked");
     ok (cb_run_deadline (run) == CB_USEC_NEVER && cb_run_tick (run, 200 * SEC) == CB_RUN_WAIT,
         "an ended run wants nothing");
