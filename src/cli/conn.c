@@ -70,6 +70,9 @@ cb_conn_failed (const cb_conn *self, cb_err *err)
 
     if (code <= 0 || code >= CB_E__COUNT)
         code = CB_E_IO;
+    if (code == CB_E_GONE)
+        return cb_fail (err, code, "%s; its log: %s/%s", cellblock_error_text (self->client),
+                        self->state_dir, CB_STATE_LOG);
     return cb_fail (err, code, "%s", cellblock_error_text (self->client));
 }
 

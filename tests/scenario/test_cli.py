@@ -139,6 +139,15 @@ def test_exit_codes_and_the_object(cellblock, code, status, exit_code, ename):
         assert text.stderr.count(ename) >= 1
 
 
+def test_a_death_in_a_session_that_stays(cellblock):
+    cellblock("run", "-s", "a", "-c", "x = 1")
+    done = cellblock("run", "-s", "a", "-c", "import os; os._exit(3)")
+    assert done.returncode == 6
+    assert "exit status 3" in done.stderr
+    assert "variables of session 'a' are gone" in done.stderr
+    assert "NameError" in cellblock("run", "-s", "a", "-c", "x").stderr
+
+
 def test_output_over_its_limit(house):
     house.start("--set", "profile.default.output=100 KiB")
     done = house.cellblock("run", "-o", "json", "-c", "for i in range(300): print('x' * 999)")
