@@ -127,7 +127,9 @@ class Kernel:
                 peer.write(os.urandom(4096))
             time.sleep(3600)
         # Every channel at once: the broker need not finish one before it begins another.
-        shaking = [threading.Thread(target=peer.handshake) for peer in self.peers.values()]
+        # The heartbeat's may stay silent for ever.
+        shaking = [threading.Thread(target=peer.handshake)
+                   for name, peer in self.peers.items() if name != "hb"]
         for thread in shaking:
             thread.start()
         for thread in shaking:
@@ -171,6 +173,8 @@ class Kernel:
     def serve(self, channel):
         peer = self.peers[channel]
         try:
+            if channel == "hb":
+                peer.handshake()
             while True:
                 frames = peer.read_message()
                 if channel == "hb":

@@ -269,7 +269,8 @@ cb_stream_read (cb_stream *self, char *bytes, size_t room, size_t *ret_size, cb_
         *ret_size = (size_t)size;
         return CB_STREAM_READ;
     }
-    if (size == 0)
+    /* A peer that died with bytes of ours unread has ended like any other. */
+    if (size == 0 || errno == ECONNRESET)
         return CB_STREAM_END;
     if (errno == EAGAIN || errno == EINTR)
         return CB_STREAM_AGAIN;
