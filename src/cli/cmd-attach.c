@@ -42,11 +42,11 @@ s_attach (const cb_cli *cli, const char *session, bool only_path, cb_err *err)
         return result;
     CB_TRY (
         cb_json_get_string (reply, "connection_file", PATH_MAX - 1, CB_JSON_REQUIRED, &path, err));
+    (void)cb_sanitise_line (path, safe, sizeof safe);
     if (only_path) {
-        (void)printf ("%s\n", path);
+        (void)printf ("%s\n", isatty (STDOUT_FILENO) == 1 ? safe : path);
         return 0;
     }
-    (void)cb_sanitise_line (path, safe, sizeof safe);
     (void)printf ("Connection file of session %s:\n  %s\n\n", session, safe);
     if (s_is_served (path))
         (void)printf ("Any Jupyter client attaches with it, for example:\n"
