@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -190,6 +191,15 @@ s_serve (arguments *self, int filer, cb_err *err)
     return result != 0;
 }
 
+/* Messages of some 100 KiB come and go all the time: without this each would be mapped, faulted in
+ * page by page and given back. What is kept is little, and large blocks still go back at once. */
+static void
+s_tune_memory (void)
+{
+    (void)mallopt (M_MMAP_THRESHOLD, 1024 * 1024);
+    (void)mallopt (M_TRIM_THRESHOLD, 2 * 1024 * 1024);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -197,6 +207,7 @@ main (int argc, char **argv)
     cb_err err = CB_ERR_INIT;
 
     cb_log_open ("cellblock-broker", CB_LOG_INFO);
+    s_tune_memory ();
     (void)signal (SIGPIPE, SIG_IGN);
     if (s_parse (argc, argv, &self, &err) < 0) {
         s_tell_failure (self.warden, &err);

@@ -151,6 +151,7 @@ typedef struct cb_frames {
     const cb_part *dicts; /* 4 of them */
     const cb_part *buffers;
     size_t n_buffers;
+    cb_zmsg *of; /* where they lie, to be shared; NULL: they are copied */
 } cb_frames;
 
 static cb_zmsg *
@@ -174,7 +175,8 @@ s_signed (cb_signer *signer, const cb_frames *frames, cb_err *err)
         parts[n++] = frames->dicts[i];
     for (size_t i = 0; i < frames->n_buffers; i++)
         parts[n++] = frames->buffers[i];
-    cb_zmsg *message = cb_zmsg_new (parts, n);
+    cb_zmsg *message =
+        frames->of != NULL ? cb_zmsg_share (parts, n, frames->of) : cb_zmsg_new (parts, n);
     if (message == NULL)
         (void)cb_fail_nomem (err);
     return message;
@@ -184,7 +186,8 @@ cb_zmsg *
 cb_jmsg_resign (const cb_jmsg *self, cb_signer *signer, const cb_part *leading, size_t n_leading,
                 cb_err *err)
 {
-    const cb_frames frames = {leading, n_leading, self->dicts, self->buffers, self->n_buffers};
+    const cb_frames frames = {leading,       n_leading,       self->dicts,
+                              self->buffers, self->n_buffers, self->raw};
 
     return s_signed (signer, &frames, err);
 }
@@ -243,8 +246,8 @@ cb_jmsg_write (cb_signer *signer, const cb_jmsg_draft *draft, cb_err *err)
         s_or_empty (draft->metadata),
         content != NULL ? (cb_part){content, content_size} : s_or_empty (draft->content_text),
     };
-    const cb_frames frames = {draft->leading, draft->n_leading, dicts, draft->buffers,
-                              draft->n_buffers};
+    const cb_frames frames = {draft->leading, draft->n_leading, dicts,
+                              draft->buffers, draft->n_buffers, NULL};
     return s_signed (signer, &frames, err);
 }
 

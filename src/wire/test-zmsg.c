@@ -32,6 +32,28 @@ s_test_copy (void)
 }
 
 static void
+s_test_share (void)
+{
+    static char large[8192] = "large";
+    const cb_part parts[] = {{large, sizeof large}, {"small", 5}};
+    cb_zmsg *source = cb_zmsg_new (parts, 2);
+    size_t n = 0;
+    const cb_part *from = cb_zmsg_parts (source, &n);
+    const cb_part mixed[] = {{"own", 3}, from[0], from[1], {large, sizeof large}};
+    cb_owned (cb_zmsg) cb_zmsg *shared = cb_zmsg_share (mixed, 4, source);
+    const cb_part *got = cb_zmsg_parts (shared, &n);
+    ok (n == 4 && got[1].data == from[0].data, "a large part of the other is shared");
+    ok (got[2].data != from[1].data && memcmp (got[2].data, "small", 5) == 0,
+        "a small one is copied");
+    ok (got[3].data != large && got[3].size == sizeof large,
+        "and so is a large one from elsewhere");
+    ok (cb_zmsg_cost (shared) > 2 * sizeof large, "what is shared is charged as well");
+    cb_zmsg_destroy (&source);
+    ok (memcmp (got[1].data, "large", 6) == 0 && memcmp (got[0].data, "own", 3) == 0,
+        "the bytes live as long as the message");
+}
+
+static void
 s_test_adopt (void)
 {
     char *block = calloc (1, 32768);
@@ -75,6 +97,7 @@ int
 main (void)
 {
     s_test_copy ();
+    s_test_share ();
     s_test_adopt ();
     s_test_bounds ();
     return tap_done ();

@@ -15,11 +15,15 @@
  * costs less than a second one with room to spare. */
 #define COPY_MAX 4096
 
+/* A part of another message is shared from this size on; smaller ones are cheaper copied. */
+#define SHARE_FROM 4096
+
 struct cb_zmsg {
     size_t refs;
     size_t n_parts;
     size_t cost;
     char *block; /* owned; NULL: the bytes lie behind parts */
+    cb_zmsg *of; /* one reference: large parts lie in its bytes; NULL: none do */
     cb_part parts[];
 };
 
@@ -55,6 +59,48 @@ cb_zmsg_new (const cb_part *parts, size_t n_parts)
         if (parts[i].size > 0)
             memcpy (at, parts[i].data, parts[i].size);
         self->parts[i] = (cb_part){at, parts[i].size};
+        at += parts[i].size;
+    }
+    return self;
+}
+
+/* Whether the part is one of that message's, and large. */
+static int
+s_shared (const cb_part *part, const cb_zmsg *of)
+{
+    if (part->size < SHARE_FROM)
+        return 0;
+    for (size_t i = 0; i < of->n_parts; i++)
+        if (of->parts[i].data == part->data && of->parts[i].size == part->size)
+            return 1;
+    return 0;
+}
+
+cb_zmsg *
+cb_zmsg_share (const cb_part *parts, size_t n_parts, cb_zmsg *of)
+{
+    size_t bytes = 0;
+    size_t shared = 0;
+    for (size_t i = 0; i < n_parts; i++) {
+        if (parts[i].size > SIZE_MAX / 4 - bytes - shared)
+            return NULL;
+        *(s_shared (&parts[i], of) ? &shared : &bytes) += parts[i].size;
+    }
+    if (shared == 0)
+        return cb_zmsg_new (parts, n_parts);
+    cb_zmsg *self = s_alloc (n_parts, bytes);
+    if (self == NULL)
+        return NULL;
+    self->of = cb_zmsg_ref (of);
+    self->cost += shared;
+    char *at = (char *)(self->parts + n_parts);
+    for (size_t i = 0; i < n_parts; i++) {
+        self->parts[i] = parts[i];
+        if (s_shared (&parts[i], of))
+            continue;
+        if (parts[i].size > 0)
+            memcpy (at, parts[i].data, parts[i].size);
+        self->parts[i].data = at;
         at += parts[i].size;
     }
     return self;
@@ -124,6 +170,7 @@ cb_zmsg_destroy (cb_zmsg **self_at)
     *self_at = NULL;
     if (self == NULL || --self->refs > 0)
         return;
+    cb_zmsg_destroy (&self->of);
     free (self->block);
     free (self);
 }

@@ -21,6 +21,10 @@ cb_zmsg *cb_zmsg_new (const cb_part *parts, size_t n_parts);
  * room bytes; NULL when all are empty). Takes block, unless it fails: then NULL. Owned. */
 cb_zmsg *cb_zmsg_adopt (char *block, size_t room, const size_t *sizes, size_t n_parts);
 
+/* The same, but large parts that lie in the bytes of `of` are not copied: the message keeps a
+ * reference of it. Parts of other places are copied. Owned; NULL when out of memory. */
+cb_zmsg *cb_zmsg_share (const cb_part *parts, size_t n_parts, cb_zmsg *of);
+
 /* One more owner. Returns self. */
 cb_zmsg *cb_zmsg_ref (cb_zmsg *self);
 
