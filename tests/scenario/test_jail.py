@@ -55,6 +55,7 @@ def test_what_the_wardens_jail_is(attacked):
         assert (result == "done") == (path in ("/tmp", "/work", "/output", "/dev/shm")), path
     assert "done" not in found["opens"].values(), found["opens"]
     assert found["there"] == []
+    by_hand.check_mounts(found["mounts"])
     assert found["pid1_cmdline"] == ["bwrap", "--args", "11", "--", "/cb/init", ""]
     assert found["pid1_environ"].startswith("PermissionError")
     assert set(found["environ"]) == {

@@ -50,6 +50,8 @@ facts = {
     "there": [path for path in ("/root", "/home", "/etc/shadow", "/mnt", "/sys", "/var", "/boot",
                                 "/oldroot", "/newroot") if os.path.lexists(path)],
     "top": sorted(os.listdir("/")),
+    "mounts": {line.split()[4]: line.split()[5].split(",")
+               for line in read("/proc/self/mountinfo").splitlines()},
     "modules": sorted({"debugpy"} & set(sys.modules)),
 }
 """ % (SPACES,)
@@ -188,6 +190,24 @@ def test_what_can_be_written(hand):
     assert found["there"] == []
 
 
+def check_mounts(mounts):
+    """Read-only unless it is the quota tmpfs or a device, nothing of the host's but what we know."""
+    devices = {"/dev/" + name for name in ("null", "zero", "full", "random", "urandom", "tty")}
+    writable = {"/work", "/tmp", "/output", "/dev/shm"}
+    for point, flags in mounts.items():
+        assert ("rw" in flags) == (point in devices | writable | {"/dev/pts"}), (point, flags)
+        assert "nosuid" in flags, point
+        assert "nodev" in flags or point in devices | {"/dev/pts"}, (point, flags)
+        assert "noexec" in flags or point in {"/usr", "/cb/init", "/dev"} | devices \
+            or point.startswith("/proc/"), (point, flags)
+        assert point in writable or point.split("/")[1] in ("", "usr", "etc", "cb", "proc", "dev",
+                                                            "input"), point
+
+
+def test_every_mount_is_as_wished(hand):
+    check_mounts(facts(hand(FACTS + SHOW))["mounts"])
+
+
 def test_system_calls(hand):
     found = facts(hand(SYSCALLS + "\nimport json" + SHOW))
     families = {int(number): result for number, result in found.pop("families").items()}
@@ -295,11 +315,13 @@ def test_a_private_input_can_be_read(hand, request):
         answer = hand('print(open("/input/secret.csv").read())',
                       'print(open("/input/many/deep/two.csv").read())',
                       'open("/input/secret.csv", "a")', 'import os; os.chmod("/input/many", 0o777)',
+                      'print(open("/proc/self/mountinfo").read().count("idmapped"))',
                       inputs=[path, os.path.join(folder, "many")])
         cells = answer["cells"]
         assert cells[0]["out"] == cells[1]["out"] == "a,b\n1,2\n\n"
         assert cells[2]["error"]["ename"] in ("OSError", "PermissionError")
         assert cells[3]["error"]["ename"] in ("OSError", "PermissionError")
+        assert cells[4]["out"] == ("2\n" if order == "root" else "0\n")
 
 
 def test_bombs_hit_limits(hand):

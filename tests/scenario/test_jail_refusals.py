@@ -129,6 +129,15 @@ def test_layers_off_and_on(build):
         assert "seccomp" in jail.layers
 
 
+def test_groups_of_root_do_not_come_along(build):
+    with jailhand.Jail(build, cgroup=lambda: os.setgroups([0, 6])) as jail:
+        jailhand.run_cell(jail.client(), "1")
+        with open("/proc/%d/status" % jail.kernel_pid, encoding="ascii") as status:
+            lines = dict(line.split(":", 1) for line in status)
+        assert lines["Groups"].split() == []
+        assert lines["Uid"].split() == [str(jailhand.UID)] * 4
+
+
 @pytest.fixture
 def memory_group():
     """A memory cgroup (v1 or v2) of 200 MiB: its folder's cgroup.procs, or a skip."""
