@@ -109,27 +109,26 @@ s_take_events (cb_zpeer *self, int *messages_left, cb_err *err)
     return S_TIRED;
 }
 
-/* One read, into the place of a large frame or by way of the loop's scratch. */
+/* One read, into the place of a large frame or by way of the loop's scratch. Nothing is left to
+ * read in this turn when less came than was asked for: asking again would cost a call. */
 static int
 s_read (cb_zpeer *self, size_t *bytes_left, cb_err *err)
 {
-    size_t room = 0;
+    size_t room = CB_LOOP_SCRATCH;
     size_t size = 0;
     char *place = cb_zmtp_room (self->zmtp, &room);
-    if (place != NULL) {
-        int r = cb_stream_read (self->stream, place, room, &size, err);
-        if (r == CB_STREAM_READ)
-            cb_zmtp_filled (self->zmtp, size);
-        *bytes_left -= size < *bytes_left ? size : *bytes_left;
-        return r;
-    }
-    char *scratch = cb_loop_scratch (self->loop);
-    int r = cb_stream_read (self->stream, scratch, CB_LOOP_SCRATCH, &size, err);
+    char *bytes = place != NULL ? place : cb_loop_scratch (self->loop);
+    int r = cb_stream_read (self->stream, bytes, room, &size, err);
     if (r != CB_STREAM_READ)
         return r;
-    *bytes_left -= size < *bytes_left ? size : *bytes_left;
-    CB_TRY (cb_zmtp_feed (self->zmtp, scratch, size, err));
-    /* Less than asked for: there is no more now, and asking again would cost a call. */
+    if (size < room || size > *bytes_left)
+        *bytes_left = 0;
+    else
+        *bytes_left -= size;
+    if (place == NULL)
+        CB_TRY (cb_zmtp_feed (self->zmtp, bytes, size, err));
+    else
+        cb_zmtp_filled (self->zmtp, size);
     return CB_STREAM_READ;
 }
 
@@ -144,8 +143,9 @@ s_work (cb_zpeer *self, cb_err *err)
         int r = s_take_events (self, &messages_left, err);
         if (r != S_STARVED)
             return r < 0 ? r : S_GO_ON_LATER;
-        if (bytes_left == 0)
-            return S_GO_ON_LATER;
+        /* What is left in the socket wakes us again; writing that failed has to be told now. */
+        if (bytes_left == 0 && cb_stream_broken (self->stream) == NULL)
+            return S_WAIT;
         r = s_read (self, &bytes_left, err);
         if (r == CB_STREAM_END)
             return S_ENDED;
@@ -173,8 +173,10 @@ s_turn (cb_zpeer *self)
         free (self);
         return;
     }
-    s_move_output (self);
+    /* Everything there was has been read. A fault that shows only below brings a turn of its own.
+     */
     const char *broken = cb_stream_broken (self->stream);
+    s_move_output (self);
     if (r == S_WAIT && broken != NULL)
         r = cb_fail (&err, CB_E_GONE, "writing to the peer failed: %s", broken);
     if (r == S_GO_ON_LATER)
