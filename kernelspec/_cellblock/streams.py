@@ -10,7 +10,6 @@ import codecs
 import fcntl
 import os
 import select
-import struct
 import sys
 import termios
 import threading
@@ -31,6 +30,17 @@ WAIT_SECONDS = 10
 # Reads of one drain: a background process that never stops must not hold up
 # the end of a cell.
 DRAIN_READS = 64
+NOTHING = bytes(4)  # FIONREAD's answer for an empty pipe
+
+_forked = False  # a print asks this instead of calling getpid()
+
+
+def _mark_forked():
+    global _forked
+    _forked = True
+
+
+os.register_at_fork(after_in_child=_mark_forked)
 
 
 class CellIOPub(IOPubThread):
@@ -86,7 +96,9 @@ class CellStream(OutStream):
 
     def __init__(self, *args, **kwargs):
         # The base starts the watching thread, which needs these.
+        self._fid = -1
         self._drain_lock = threading.RLock()  # a signal handler may print
+        self._draining = False
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._waiting = 0
         super().__init__(*args, **kwargs)
@@ -109,30 +121,47 @@ class CellStream(OutStream):
     def _drain(self):
         """Take what is in the pipe now."""
         with self._drain_lock:
-            for _ in range(DRAIN_READS):
-                pending = fcntl.ioctl(self._fid, termios.FIONREAD, bytes(4))
-                if struct.unpack("i", pending)[0] == 0:
-                    return
-                self._add(self._decoder.decode(os.read(self._fid, READ_BYTES)))
+            self._draining = True
+            try:
+                for _ in range(DRAIN_READS):
+                    if fcntl.ioctl(self._fid, termios.FIONREAD, NOTHING) == NOTHING:
+                        return
+                    self._add(self._decoder.decode(os.read(self._fid, READ_BYTES)))
+            finally:
+                self._draining = False
 
     def _drain_own(self):
-        """Drain, unless this is a forked process: the pipe is its parent's."""
-        if self._is_master_process() and hasattr(self, "_fid"):
+        """Take what subprocesses wrote before now; called for each print.
+
+        What is neither in the pipe nor on its way from there (in this order:
+        the watching thread marks itself before it reads) is in the buffer. A
+        forked process leaves the pipe to its parent.
+        """
+        if self._fid < 0 or _forked:
+            return
+        if fcntl.ioctl(self._fid, termios.FIONREAD, NOTHING) != NOTHING or self._draining:
             self._drain()
 
     def write(self, string):
         """Add text, behind what subprocesses wrote to the descriptor before."""
+        if not isinstance(string, str):
+            raise TypeError(f"write() argument must be str, not {type(string)}")
         self._drain_own()
         return self._add(string)
 
     def _add(self, string):
         """Add text; waits for the sending thread when much is unsent."""
-        written = super().write(string)
+        if _forked or self.pub_thread is None:
+            return super().write(string)
+        with self._buffer_lock:
+            self._buffer.write(string)
+        if not self._flush_pending:
+            self._schedule_flush()
         self._waiting += len(string)
         if self._waiting > HIGH_WATER:
             self._waiting = 0
             super().flush()
-        return written
+        return len(string)
 
     def flush(self):
         """Send everything, output of subprocesses that have ended included."""

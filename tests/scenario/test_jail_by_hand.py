@@ -191,7 +191,7 @@ def test_what_can_be_written(hand):
 
 
 def check_mounts(mounts):
-    """Read-only unless it is the quota tmpfs or a device, nothing of the host's but what we know."""
+    """Read-only unless it is the quota tmpfs or a device, nothing of the host's but the known."""
     devices = {"/dev/" + name for name in ("null", "zero", "full", "random", "urandom", "tty")}
     writable = {"/work", "/tmp", "/output", "/dev/shm"}
     for point, flags in mounts.items():
