@@ -144,7 +144,7 @@ s_read_warden (const rig *self)
     char text[64] = "";
 
     (void)snprintf (path, sizeof path, "%s/lock", self->runtime);
-    cb_auto_close int fd = open (path, O_RDONLY | O_CLOEXEC);
+    cb_auto_close int fd = open (path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0 || read (fd, text, sizeof text - 1) <= 0)
         return 0;
     return (pid_t)strtol (text, NULL, 10);
