@@ -173,6 +173,28 @@ s_test_death (void)
     ok (test_close (), "both processes end with their lines");
 }
 
+/* A well-made answer to another question. */
+static void
+s_test_wrong_serial (void)
+{
+    cb_job get = {.kind = CB_JOB_GET, .jail = 1, .path = "work/a", .size = 1};
+    cb_filer_end end = {.serial = 2, .type = CB_FILER_END};
+    char ask[sizeof (cb_filer_ask)];
+    cb_err err = CB_ERR_INIT;
+    int line[2];
+
+    if (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, line) < 0)
+        test_die ("socketpair");
+    test.self = cb_filer_new (line[0], &err);
+    ok (cb_filer_submit (test.self, &get, test_on_job, NULL, &err) == 0, "asked");
+    ok (read (line[1], ask, sizeof ask) == sizeof ask, "heard");
+    ok (write (line[1], &end, sizeof end) == sizeof end, "answered to something else");
+    ok (cb_filer_dispatch (test.self, &err) == -CB_E_GONE && test_got.code == CB_E_GONE, "%s",
+        err.text);
+    cb_filer_destroy (&test.self);
+    (void)close (line[1]);
+}
+
 /* A file process that somebody has taken over: what it may send is bounded and checked. */
 static void
 s_test_bad_process (void)
@@ -214,6 +236,7 @@ main (void)
     s_test_list ();
     s_test_queue ();
     s_test_death ();
+    s_test_wrong_serial ();
     s_test_bad_process ();
     return tap_done ();
 }
