@@ -1,9 +1,7 @@
 """app.py - ipykernel on sockets that were handed in, without TCP, files or a debugger."""
 
-import faulthandler
 import logging
 import os
-import sys
 
 from . import lighter
 
@@ -93,13 +91,6 @@ class CellApp(IPKernelApp):
         """The heartbeat, in a context of its own as in ipykernel."""
         self.heartbeat = CellHeartbeat(zmq.Context(), (self.transport, self.ip, self.hb_port))
         self.heartbeat.start()
-
-    def patch_io(self):
-        """Let a crash write its traceback where the warden reads."""
-        super().patch_io()
-        copy = getattr(sys.stderr, "_original_stdstream_copy", None)
-        if copy is not None:
-            faulthandler.enable(file=copy)
 
 
 def start(profile, network):
