@@ -291,7 +291,17 @@ s_on_open (cb_link *link, cb_channel channel, void *context)
         s_probe (self);
 }
 
-static const cb_link_events s_link_events = {s_on_open, s_on_message, s_on_lost};
+static void
+s_on_skipped (cb_link *link, cb_channel channel, uint64_t bytes, void *context)
+{
+    cb_kernel *self = context;
+
+    (void)link;
+    if (self->state >= CB_KERNEL_IDLE && self->state != CB_KERNEL_GONE)
+        self->events->on_skipped (self, channel, bytes, self->context);
+}
+
+static const cb_link_events s_link_events = {s_on_open, s_on_message, s_on_skipped, s_on_lost};
 
 static void
 s_on_time (cb_source *source, void *context)

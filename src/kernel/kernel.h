@@ -18,6 +18,8 @@ typedef struct cb_kernel_events {
     void (*on_ready) (cb_kernel *kernel, void *context);
     /* A checked message (see link.h), never one of our own probes. Borrowed. */
     void (*on_message) (cb_kernel *kernel, cb_channel channel, cb_jmsg *message, void *context);
+    /* Output over max_message came and was not kept. */
+    void (*on_skipped) (cb_kernel *kernel, cb_channel channel, uint64_t bytes, void *context);
     /* It is gone, everything it had sent was delivered, nothing of it is left. The callee destroys
      * it. */
     void (*on_gone) (cb_kernel *kernel, const cb_death *death, void *context);
@@ -26,7 +28,7 @@ typedef struct cb_kernel_events {
 typedef struct cb_kernel_options {
     const cb_jail_spec *spec; /* borrowed for the kernel's life; spec->name is the session's */
     int runtime_fd;           /* borrowed: where sockets are made for a moment */
-    size_t max_message;       /* bytes of one message of the kernel */
+    size_t max_message;       /* bytes of a message of the kernel that is kept */
     cb_quota *quota;          /* borrowed; NULL: not accounted */
 } cb_kernel_options;
 

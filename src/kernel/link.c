@@ -24,12 +24,14 @@ typedef enum {
     REFUSED_TYPE,    /* not on this channel */
     REFUSED_PARENT,  /* belongs to nothing */
     REFUSED_PLACE,   /* the receiver did not expect it */
+    REFUSED_SIZE,    /* over the budget */
     REFUSED__COUNT
 } refused_kind;
 
 static const char *const s_refused[REFUSED__COUNT] = {
     "a message of the kernel makes no sense", "a kernel sent a type that does not belong there",
-    "output of a kernel belongs to no request", "a message of the kernel is out of place"};
+    "output of a kernel belongs to no request", "a message of the kernel is out of place",
+    "a message of a kernel is too large to be kept"};
 
 typedef struct peer_slot {
     cb_link *link;
@@ -121,8 +123,20 @@ s_on_ready (cb_zpeer *peer, void *context)
     slot->link->events->on_open (slot->link, slot->channel, slot->link->context);
 }
 
-static const cb_zpeer_events s_events = {
-    .on_ready = s_on_ready, .on_message = s_on_message, .on_closed = s_on_closed};
+static void
+s_on_skipped (cb_zpeer *peer, uint64_t bytes, void *context)
+{
+    peer_slot *slot = context;
+
+    (void)peer;
+    s_refuse (slot->link, REFUSED_SIZE, slot->channel, "", "");
+    slot->link->events->on_skipped (slot->link, slot->channel, bytes, slot->link->context);
+}
+
+static const cb_zpeer_events s_events = {.on_ready = s_on_ready,
+                                         .on_message = s_on_message,
+                                         .on_closed = s_on_closed,
+                                         .on_skipped = s_on_skipped};
 
 static int
 s_open (cb_link *self, cb_loop *loop, cb_channels *channels, const cb_link_options *options,
@@ -143,6 +157,7 @@ s_open (cb_link *self, cb_loop *loop, cb_channels *channels, const cb_link_optio
                                 .max_frame = max,
                                 .max_message = max,
                                 .max_commands = 64,
+                                .skip = 1,
                                 .max_subscriptions = 0},
                      .quota = options->quota},
             .out_limit = OUT_LIMIT,

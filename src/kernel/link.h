@@ -16,6 +16,8 @@ typedef struct cb_link_events {
      * belongs to one of the last CB_PARENTS_MAX requests; a reply, an idle or an input_request may
      * still belong to an old one: the receiver knows what runs. */
     void (*on_message) (cb_link *link, cb_channel channel, cb_jmsg *message, void *context);
+    /* A message over max_message came and was not kept. */
+    void (*on_skipped) (cb_link *link, cb_channel channel, uint64_t bytes, void *context);
     /* A connection is lost: the kernel closed it (reason->code 0) or broke the protocol. Once a
      * channel; everything that came before was delivered. The callee may destroy the link. */
     void (*on_lost) (cb_link *link, cb_channel channel, const cb_err *reason, void *context);
@@ -25,7 +27,7 @@ typedef struct cb_link_options {
     const char *name;    /* for logs, borrowed for the link's life */
     const char *key;     /* the kernel's */
     const char *session; /* of our headers towards it; borrowed for the link's life */
-    size_t max_message;  /* bytes of one message of the kernel */
+    size_t max_message;  /* bytes of a message of the kernel that is kept */
     cb_quota *quota;     /* borrowed; NULL: not accounted */
 } cb_link_options;
 

@@ -99,6 +99,8 @@ s_take_events (cb_zpeer *self, int *messages_left, cb_err *err)
         (*messages_left)--;
         if (event.kind == CB_ZMTP_READY)
             s_on_ready (self);
+        if (event.kind == CB_ZMTP_SKIPPED && self->events->on_skipped != NULL)
+            self->events->on_skipped (self, event.skipped, self->context);
         if (event.kind == CB_ZMTP_MESSAGE) {
             self->events->on_message (self, event.message, self->context);
             cb_zmsg_destroy (&event.message);

@@ -26,6 +26,8 @@ typedef struct cb_zpeer_events {
     /* The peer is gone, with the reason (code 0: it closed). Told once and never from within a call
      * of ours, after everything it had sent. The callee destroys peer. */
     void (*on_closed) (cb_zpeer *peer, const cb_err *reason, void *context);
+    /* A message over the budget came and is gone (only with zmtp.budget.skip). May be NULL. */
+    void (*on_skipped) (cb_zpeer *peer, uint64_t bytes, void *context);
 } cb_zpeer_events;
 
 typedef struct cb_zpeer_options {

@@ -351,6 +351,21 @@ cb_cells_on_message_ (cb_session *self, cb_channel channel, cb_jmsg *message)
         cb_kernel_no_input (self->kernel, message);
 }
 
+/* Whose it was is not known: only the running cell can have made it and be told. Output of that
+ * size is over the limit alone (or in too many parts): the cell is at its cap now. A reply is large
+ * when it carries a huge exception. */
+void
+cb_cells_on_skipped_ (cb_session *self, cb_channel channel, uint64_t bytes)
+{
+    if (self->running == NULL || !cb_run_is_live (self->running->run))
+        return;
+    if (channel == CB_CHANNEL_IOPUB)
+        cb_run_drop (self->running->run, bytes);
+    if (channel == CB_CHANNEL_SHELL &&
+        cb_run_on_huge_reply (self->running->run, cb_now ()) != CB_RUN_TWICE)
+        s_progress (self);
+}
+
 /* ---- the queue ---- */
 
 static void

@@ -155,9 +155,15 @@ cb_run_account (cb_run *self, uint64_t size)
         self->output += size;
         return 1;
     }
+    cb_run_drop (self, size);
+    return 0;
+}
+
+void
+cb_run_drop (cb_run *self, uint64_t size)
+{
     self->capped = 1;
     self->dropped += size;
-    return 0;
 }
 
 /* ---- what the kernel says ---- */
@@ -237,15 +243,32 @@ s_break (cb_run *self, const char *words)
     self->error = s_error ("KernelProtocolError", text);
 }
 
+static int
+s_replied (cb_run *self, cb_usec now)
+{
+    if (self->replied)
+        return CB_RUN_TWICE;
+    self->replied = 1;
+    self->over_at = self->idle ? CB_USEC_NEVER : now + PATIENCE;
+    return CB_RUN_TAKEN;
+}
+
+int
+cb_run_on_huge_reply (cb_run *self, cb_usec now)
+{
+    if (s_replied (self, now) == CB_RUN_TWICE)
+        return CB_RUN_TWICE;
+    s_break (self, "it is too large to be kept");
+    return CB_RUN_BROKEN;
+}
+
 int
 cb_run_on_reply (cb_run *self, cb_jmsg *reply, cb_usec now)
 {
     cb_err err = CB_ERR_INIT;
 
-    if (self->replied)
+    if (s_replied (self, now) == CB_RUN_TWICE)
         return CB_RUN_TWICE;
-    self->replied = 1;
-    self->over_at = self->idle ? CB_USEC_NEVER : now + PATIENCE;
     if (s_take_reply (self, reply, &err) == 0)
         return CB_RUN_TAKEN;
     s_break (self, err.text);

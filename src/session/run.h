@@ -37,11 +37,15 @@ int cb_run_is_live (const cb_run *self);
 /* Charges output of this many bytes: 1 to send it on, 0 when it is over the cap (and then so is
  * everything that follows). */
 int cb_run_account (cb_run *self, uint64_t size);
+/* Output that could not even be looked at: the cap is reached. */
+void cb_run_drop (cb_run *self, uint64_t size);
 
 enum { CB_RUN_TAKEN, CB_RUN_TWICE, CB_RUN_BROKEN }; /* outcomes of cb_run_on_reply, _on_idle */
 /* The execute_reply. A second one is CB_RUN_TWICE; one that makes no sense counts as the reply and
  * ends the run in an error. */
 int cb_run_on_reply (cb_run *self, cb_jmsg *reply, cb_usec now);
+/* A reply that was too large to be kept; counts as the reply. */
+int cb_run_on_huge_reply (cb_run *self, cb_usec now);
 int cb_run_on_idle (cb_run *self, cb_usec now);
 /* Reply and idle are both in. */
 int cb_run_is_complete (const cb_run *self);

@@ -64,6 +64,8 @@ void cb_session_after_death_ (cb_session *self);
 
 /* cells.c */
 void cb_cells_on_message_ (cb_session *self, cb_channel channel, cb_jmsg *message);
+/* Output that was too large to be kept. */
+void cb_cells_on_skipped_ (cb_session *self, cb_channel channel, uint64_t bytes);
 /* A kernel is ready: its /output is empty now. */
 void cb_cells_on_ready_ (cb_session *self);
 /* Begins the next cell when the kernel is idle. */

@@ -14,8 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One message of a kernel: its whole output in one piece, and room for a picture in JSON. */
-#define MESSAGE_ROOM ((uint64_t)8 * 1024 * 1024)
+/* A message of a kernel that is kept: a cell's whole output in one piece, and its headers. What is
+ * larger is over the output limit in any case. */
+#define MESSAGE_ROOM ((uint64_t)1024 * 1024)
 
 static const struct {
     const char *name;
@@ -204,7 +205,14 @@ s_on_gone (cb_kernel *kernel, const cb_death *death, void *context)
     cb_cells_on_death_ (self);
 }
 
-static const cb_kernel_events s_kernel_events = {s_on_ready, s_on_message, s_on_gone};
+static void
+s_on_skipped (cb_kernel *kernel, cb_channel channel, uint64_t bytes, void *context)
+{
+    (void)kernel;
+    cb_cells_on_skipped_ (context, channel, bytes);
+}
+
+static const cb_kernel_events s_kernel_events = {s_on_ready, s_on_message, s_on_skipped, s_on_gone};
 
 /* Starts a kernel. A fault is a death: told and handled as one. */
 static int

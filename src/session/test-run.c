@@ -229,6 +229,15 @@ s_test_endings (void)
     ok (s_status_is (run, "error", "E"), "an error with odd parts is still an error");
     cb_run_destroy (&run);
     run = s_run (0);
+    ok (cb_run_on_huge_reply (run, 101 * SEC) == CB_RUN_BROKEN &&
+            cb_run_on_huge_reply (run, 101 * SEC) == CB_RUN_TWICE &&
+            s_status_is (run, "error", "KernelProtocolError"),
+        "a reply that is too large is a reply");
+    cb_run_drop (run, 7);
+    ok (cb_run_dropped (run) == 7 && s_status_is (run, "limit", "OutputLimitExceeded"),
+        "output that is too large to be kept is the cap");
+    cb_run_destroy (&run);
+    run = s_run (0);
     (void)s_reply (run, "{\"status\":\"aborted\"}", 101 * SEC);
     ok (s_status_is (run, "error", "ExecutionAborted"), "aborted");
     cb_run_destroy (&run);

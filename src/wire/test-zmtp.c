@@ -87,6 +87,9 @@ s_say_event (s_trace *trace, cb_zmtp_event *event)
         s_say (trace, "%c(%.*s)", event->kind == CB_ZMTP_SUBSCRIBE ? 'S' : 'U',
                (int)event->topic.size, event->topic.data);
         break;
+    case CB_ZMTP_SKIPPED:
+        s_say (trace, "K(%llu)", (unsigned long long)event->skipped);
+        break;
     case CB_ZMTP_NEED_MORE:
         break;
     }
@@ -217,6 +220,33 @@ s_test_budgets (void)
         const char *meaning = over ? "R(ROUTER,)E(limit)" : "R(ROUTER,)M[100000|49936]";
         ok (strcmp (trace.text, meaning) == 0, "max_message: %s", trace.text);
         cb_zmtp_destroy (&zmtp);
+    }
+}
+
+/* With budget.skip what is over a budget is counted and the connection goes on. */
+static void
+s_test_skip (void)
+{
+    static const size_t steps[] = {65536, 1, 997};
+    cb_auto_free char *zeros = calloc (1, 200000);
+
+    for (size_t i = 0; i < 3; i++) {
+        cb_quota quota;
+        cb_quota_init (&quota, NULL, 1 << 20);
+        cb_zmtp_config config = {.socket_type = "DEALER", .budget = s_budget, .quota = &quota};
+        config.budget.skip = 1;
+        cb_zmtp *zmtp = cb_zmtp_new (&config, NULL);
+        s_trace trace = {""};
+        (void)s_play (zmtp, B (SHAKEN "\0\1a\1\1b\2\0\0\0\0\0\3\x0D\x40"), steps[i], &trace);
+        ok (quota.used == 0, "nothing is held of a message that is skipped");
+        (void)s_play (zmtp, (cb_part){zeros, 200000}, steps[i], &trace);
+        (void)s_play (zmtp, B ("\0\1c\1\0\1\0\1\0\1\0\1\0\1\0\1\0\1\0\1\1d\0\1e\0\1f"), steps[i],
+                      &trace);
+        (void)s_play (zmtp, B ("\2\0\0\0\0\x40\0\0\1"), steps[i], &trace);
+        ok (strcmp (trace.text, "R(ROUTER,)M[a]K(200001)M[c]K(2)M[f]E(limit)") == 0,
+            "skipped (%zu bytes at a time): %s", steps[i], trace.text);
+        cb_zmtp_destroy (&zmtp);
+        ok (quota.used == 0, "nothing stays charged");
     }
 }
 
@@ -449,6 +479,7 @@ main (void)
     s_test_handshake ();
     s_test_messages ();
     s_test_budgets ();
+    s_test_skip ();
     s_test_calm ();
     s_test_subscriptions ();
     s_test_output ();

@@ -50,6 +50,8 @@ typedef struct cb_zmtp_draft {
     uint64_t charged;  /* to the quota */
     int open;          /* a frame has begun and not ended */
     int more;          /* that frame is not the last of the message */
+    int skipping;      /* over the budget: its bytes are counted, not kept */
+    uint64_t skipped;  /* bytes of the parts of such a message so far, announced ones too */
 } cb_zmtp_draft;
 
 struct cb_zmtp {

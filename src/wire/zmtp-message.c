@@ -97,20 +97,52 @@ s_add_part (cb_zmtp *self, size_t size, cb_err *err)
     return 0;
 }
 
-int
-cb_zmtp_draft_begin (cb_zmtp *self, const cb_zmtp_frame *frame, cb_err *err)
+/* Whether the frame is within the budgets of its message. */
+static int
+s_check_frame (const cb_zmtp *self, const cb_zmtp_frame *frame, cb_err *err)
 {
-    cb_zmtp_draft *draft = &self->draft;
+    const cb_zmtp_draft *draft = &self->draft;
     const cb_zmtp_budget *budget = &self->budget;
     if (frame->size > budget->max_frame)
         return cb_fail (err, CB_E_LIMIT, "a frame of %llu bytes, at most %zu are accepted",
                         (unsigned long long)frame->size, budget->max_frame);
     if (draft->n_sizes >= budget->max_parts)
         return cb_fail (err, CB_E_LIMIT, "a message of more than %zu parts", budget->max_parts);
-    size_t size = (size_t)frame->size;
     size_t left = budget->max_message - draft->weight;
-    if (left < CB_ZMTP_PART_COST || size > left - CB_ZMTP_PART_COST)
+    if (left < CB_ZMTP_PART_COST || frame->size > left - CB_ZMTP_PART_COST)
         return cb_fail (err, CB_E_LIMIT, "a message of more than %zu bytes", budget->max_message);
+    return 0;
+}
+
+/* What came of the message is given up, what is still to come is only counted. */
+static int
+s_begin_skipping (cb_zmtp *self, const cb_zmtp_frame *frame, cb_err *err)
+{
+    cb_zmtp_draft *draft = &self->draft;
+    uint64_t before = draft->skipping ? draft->skipped : draft->used;
+    if (frame->size > CB_ZMTP_SKIP_MAX || before > CB_ZMTP_SKIP_MAX - frame->size)
+        return cb_fail (err, CB_E_LIMIT, "a message of more than %llu bytes",
+                        (unsigned long long)CB_ZMTP_SKIP_MAX);
+    cb_zmtp_draft_drop (self);
+    draft->skipping = 1;
+    draft->skipped = before + frame->size;
+    draft->more = (frame->flags & CB_ZMTP_MORE) != 0;
+    draft->frame_left = (size_t)frame->size;
+    draft->open = 1;
+    return 0;
+}
+
+int
+cb_zmtp_draft_begin (cb_zmtp *self, const cb_zmtp_frame *frame, cb_err *err)
+{
+    cb_zmtp_draft *draft = &self->draft;
+    if (self->budget.skip) {
+        if (draft->skipping || s_check_frame (self, frame, NULL) < 0)
+            return s_begin_skipping (self, frame, err);
+    } else {
+        CB_TRY (s_check_frame (self, frame, err));
+    }
+    size_t size = (size_t)frame->size;
     CB_TRY (s_add_part (self, size, err));
     draft->weight += size + CB_ZMTP_PART_COST;
     draft->more = (frame->flags & CB_ZMTP_MORE) != 0;
@@ -156,6 +188,15 @@ s_finish (cb_zmtp *self, cb_zmtp_event *ret_event, cb_err *err)
     return CB_ZMTP_STEP_EVENT;
 }
 
+static int
+s_finish_skipping (cb_zmtp *self, cb_zmtp_event *ret_event)
+{
+    *ret_event = (cb_zmtp_event){.kind = CB_ZMTP_SKIPPED, .skipped = self->draft.skipped};
+    s_reset (self);
+    self->n_commands = 0;
+    return CB_ZMTP_STEP_EVENT;
+}
+
 int
 cb_zmtp_draft_take (cb_zmtp *self, cb_zmtp_event *ret_event, cb_err *err)
 {
@@ -163,7 +204,10 @@ cb_zmtp_draft_take (cb_zmtp *self, cb_zmtp_event *ret_event, cb_err *err)
     size_t size = self->in.size - self->in_at;
     if (size > draft->frame_left)
         size = draft->frame_left;
-    if (size > 0) {
+    if (draft->skipping) {
+        draft->frame_left -= size;
+        self->in_at += size;
+    } else if (size > 0) {
         CB_TRY (s_grow (self, size, err));
         memcpy (draft->block + draft->used, self->in.data + self->in_at, size);
         draft->used += size;
@@ -173,14 +217,17 @@ cb_zmtp_draft_take (cb_zmtp *self, cb_zmtp_event *ret_event, cb_err *err)
     if (draft->frame_left > 0)
         return CB_ZMTP_STEP_STARVED;
     draft->open = 0;
-    return draft->more ? CB_ZMTP_STEP_ON : s_finish (self, ret_event, err);
+    if (draft->more)
+        return CB_ZMTP_STEP_ON;
+    return draft->skipping ? s_finish_skipping (self, ret_event) : s_finish (self, ret_event, err);
 }
 
 char *
 cb_zmtp_room (cb_zmtp *self, size_t *ret_size)
 {
     cb_zmtp_draft *draft = &self->draft;
-    if (!draft->open || draft->frame_left < LARGE_FRAME || self->in.size > self->in_at)
+    if (!draft->open || draft->skipping || draft->frame_left < LARGE_FRAME ||
+        self->in.size > self->in_at)
         return NULL;
     if (draft->room - draft->used < LARGE_STEP && draft->room - draft->used < draft->frame_left) {
         size_t step = draft->frame_left < LARGE_STEP ? draft->frame_left : LARGE_STEP;

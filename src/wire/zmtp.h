@@ -21,11 +21,16 @@
 
 typedef struct cb_zmtp cb_zmtp;
 
+/* Bytes of a message that is skipped; over it the connection ends in any case. */
+#define CB_ZMTP_SKIP_MAX ((uint64_t)1 << 30)
+
 typedef struct cb_zmtp_budget {
-    size_t max_parts;         /* parts of a message */
-    size_t max_frame;         /* bytes of a frame */
-    size_t max_message;       /* bytes of a message, CB_ZMTP_PART_COST for each part included */
-    size_t max_commands;      /* command frames (PING ...) between two messages or cb_zmtp_calm */
+    size_t max_parts;    /* parts of a message */
+    size_t max_frame;    /* bytes of a frame */
+    size_t max_message;  /* bytes of a message, CB_ZMTP_PART_COST for each part included */
+    size_t max_commands; /* command frames (PING ...) between two messages or cb_zmtp_calm */
+    int skip; /* 1: a message over these bounds (up to CB_ZMTP_SKIP_MAX) is not kept but counted:
+                 CB_ZMTP_SKIPPED; 0: it ends the connection */
     size_t max_subscriptions; /* live ones of a SUB peer, topics up to CB_ZMTP_TOPIC_MAX bytes */
 } cb_zmtp_budget;
 
@@ -41,6 +46,7 @@ typedef enum {
     CB_ZMTP_NEED_MORE,   /* nothing to tell before more bytes come */
     CB_ZMTP_READY,       /* the handshake is done: peer_type, identity */
     CB_ZMTP_MESSAGE,     /* message: every frame of it, so a REQ's empty delimiter too */
+    CB_ZMTP_SKIPPED,     /* a message was over the budget and is gone: skipped */
     CB_ZMTP_SUBSCRIBE,   /* topic (\x01 message of 3.0 or SUBSCRIBE command of 3.1 alike) */
     CB_ZMTP_UNSUBSCRIBE, /* topic */
 } cb_zmtp_kind;
@@ -51,6 +57,7 @@ typedef struct cb_zmtp_event {
     cb_part topic;    /* SUBSCRIBE, UNSUBSCRIBE: borrowed until the next call */
     cb_part identity; /* READY: the peer's routing id, may be empty; borrowed from self */
     const char *peer_type;
+    uint64_t skipped; /* SKIPPED: bytes of its parts */
 } cb_zmtp_event;
 
 /* Owned; the greeting is already in its output. NULL with err. */

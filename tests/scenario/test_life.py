@@ -112,6 +112,18 @@ def test_the_output_cap(new_house):
     assert (result["status"], stream_text(events)) == ("ok", "alive\n")
 
 
+@pytest.mark.parametrize("code", [
+    "'x' * 100_000_000", "display({'text/plain': 'x' * 60_000_000}, raw=True)",
+    "raise ValueError('x' * 40_000_000)"])
+def test_one_huge_message_is_the_cap_and_not_the_end(amber, code):
+    amber.run("kept = 5", session="amber")
+    result, events = amber.run(code, session="amber")
+    assert result["status"] == "limit" and result["limit"]["name"] == "output"
+    assert [e.content["dropped_bytes"] for e in events if e.type == "limit"][0] > 32 << 20
+    _, events = amber.run("print(kept)", session="amber")
+    assert stream_text(events) == "5\n"
+
+
 def test_five_thousand_displays_all_arrive(amber):
     _, events = amber.run("for i in range(5000): display(i)", session="amber", timeout=60,
                           timeout_s=60)
