@@ -3,13 +3,18 @@
  * A file that this kernel does not have costs its limit only where the row says it is needed. */
 #include "warden/cgroup.h"
 
+#include "base/cleanup.h"
 #include "warden/cgio.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* bwrap, its pid 1, and a stage that is about to execute: not the jail's own processes. */
@@ -158,6 +163,25 @@ cb_cgroup_make (cb_cgroup *self, cb_cgroups *owner, uint64_t jail, const cb_jail
     if (result < 0)
         (void)cb_cgroup_remove (self, NULL);
     return result;
+}
+
+pid_t
+cb_cgroup_fork (const cb_cgroup *self, int *ret_inside)
+{
+    cb_cgio_path path;
+
+    *ret_inside = !self->made;
+    if (!self->made || self->owner->kind != CB_CGROUP_V2 ||
+        cb_cgio_join (&path, self->owner->trees[0].base, self->owner->folder, self->name, "") < 0)
+        return fork ();
+    cb_auto_close int fd = open (path.text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct clone_args args = {
+        .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (unsigned)fd};
+    pid_t pid = fd >= 0 ? (pid_t)syscall (SYS_clone3, &args, sizeof args) : -1;
+    if (pid < 0)
+        return fork ();
+    *ret_inside = 1;
+    return pid;
 }
 
 int

@@ -63,7 +63,11 @@ size_t cb_cgroups_remove (const cb_cgroups *self, pid_t warden);
 int cb_cgroup_make (cb_cgroup *self, cb_cgroups *owner, uint64_t jail, const cb_jail_spec *spec,
                     cb_err *err) __attribute__ ((warn_unused_result));
 
-/* Moves the calling process into it. May wait some milliseconds: for a jail's own child. */
+/* fork; with v2 the child is born in the group (clone3, Linux 5.7): *ret_inside 1. */
+pid_t cb_cgroup_fork (const cb_cgroup *self, int *ret_inside);
+
+/* Moves the calling process into it. Waits for the kernel some milliseconds (a grace period of its
+ * RCU): for a jail's own child. */
 int cb_cgroup_enter (const cb_cgroup *self, cb_err *err) __attribute__ ((warn_unused_result));
 
 /* Sets the cpu quota: percent of one cpu, 0: none. */

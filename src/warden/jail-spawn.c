@@ -24,6 +24,7 @@ struct child {
     const cb_jail *jail;
     const cb_jail_spec *spec;
     int uid_verified;
+    int in_cgroup;
     int status; /* theirs */
     int error;  /* their end of the pipe */
     int spec_file;
@@ -163,7 +164,8 @@ s_become (struct child *child)
     cb_err err = CB_ERR_INIT;
 
     cb_spawn_begin (child->warden);
-    if (s_check_uid (child, &err) == 0 && cb_cgroup_enter (&child->jail->cgroup, &err) == 0 &&
+    if (s_check_uid (child, &err) == 0 &&
+        (child->in_cgroup || cb_cgroup_enter (&child->jail->cgroup, &err) == 0) &&
         s_gather (child, &err) == 0)
         (void)s_execute (child, &err);
 
@@ -219,7 +221,7 @@ cb_jail_spawn (cb_jail *self, const cb_jail_spec *spec, int uid_verified, cb_err
     child.status = their_status;
     child.error = their_error;
 
-    pid_t pid = fork ();
+    pid_t pid = cb_cgroup_fork (&self->cgroup, &child.in_cgroup);
     if (pid < 0)
         return cb_fail_errno (err, CB_E_IO, "fork");
     if (pid == 0)
