@@ -29,6 +29,8 @@
 #define FDS_BESIDE    (CB_CLIENTS_MAX + 128)
 /* Bytes of unfinished messages of all kernels together. */
 #define KERNELS_BYTES_MAX ((uint64_t)1024 * 1024 * 1024)
+/* Bytes of code that runs or waits, of all sessions. */
+#define CELLS_BYTES_MAX ((uint64_t)128 * 1024 * 1024)
 /* A daemon that was asked to end and whose warden does not end it ends itself. */
 #define SHUTDOWN_LIMIT (10 * CB_USEC_PER_SEC)
 
@@ -42,6 +44,7 @@ struct cb_broker {
     cb_config *config;
     cb_services services;
     cb_quota kernels;
+    cb_quota cells;
     cb_control_facts facts;
     char log[PATH_MAX];
     int runtime;
@@ -229,6 +232,7 @@ static void
 s_fill_services (cb_broker *self, const cb_broker_options *options)
 {
     cb_quota_init (&self->kernels, NULL, KERNELS_BYTES_MAX);
+    cb_quota_init (&self->cells, NULL, CELLS_BYTES_MAX);
     self->services = (cb_services){.loop = self->loop,
                                    .launcher = self->launcher,
                                    .files = self->files,
@@ -236,7 +240,8 @@ s_fill_services (cb_broker *self, const cb_broker_options *options)
                                    .sessions_fd = -1,
                                    .runtime_dir = options->runtime_dir,
                                    .state_dir = options->state_dir,
-                                   .kernels = &self->kernels};
+                                   .kernels = &self->kernels,
+                                   .cells = &self->cells};
     (void)snprintf (self->log, sizeof self->log, "%s/" CB_STATE_LOG, options->state_dir);
     self->facts = (cb_control_facts){.version = PACKAGE_VERSION,
                                      .pid = getpid (),

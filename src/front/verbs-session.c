@@ -41,14 +41,18 @@ cb_verb_new (cb_request *request, cb_err *err)
                               .profile = cb_request_text (request, "profile"),
                               .inputs = json_object_get (request->content, "inputs")};
 
-    CB_TRY (cb_session_open (request->control->registry, &order, &session, err));
     if (!cb_request_flag (request, "wait", 0)) {
+        CB_TRY (cb_session_open (request->control->registry, &order, &session, err));
         cb_request_done (request, s_new_reply (session));
         return 0;
     }
+    /* First what can be refused without anything being made. */
     CB_TRY (cb_ask_new (request, &ask, err));
-    (void)snprintf (ask->session, sizeof ask->session, "%s", cb_session_name (session));
-    int result = cb_session_when_ready (session, s_on_new_ready, ask, err);
+    int result = cb_session_open (request->control->registry, &order, &session, err);
+    if (result == 0) {
+        (void)snprintf (ask->session, sizeof ask->session, "%s", cb_session_name (session));
+        result = cb_session_when_ready (session, s_on_new_ready, ask, err);
+    }
     if (result < 0)
         cb_ask_destroy (&ask);
     return result;

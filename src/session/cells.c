@@ -27,6 +27,8 @@ s_entry_destroy (cb_entry **self_at)
         cb_files_cancel (self->session->services->files, self);
     cb_fanout_destroy (&self->fanout);
     cb_run_destroy (&self->run);
+    if (self->charged > 0)
+        cb_quota_release (self->session->services->cells, self->charged);
     free (self);
     *self_at = NULL;
 }
@@ -37,6 +39,22 @@ s_execute_content (const cb_cell *cell)
     return json_pack ("{s:s, s:b, s:b, s:{}, s:b, s:b}", "code", cell->code, "silent", cell->silent,
                       "store_history", cell->store_history && !cell->silent, "user_expressions",
                       "allow_stdin", 0, "stop_on_error", 0);
+}
+
+/* What a waiting cell costs beside its code. */
+#define ENTRY_COST 4096
+
+static int
+s_charge (cb_entry *self, const cb_cell *cell, cb_err *err)
+{
+    size_t cost = strlen (cell->code) + cell->asker.header.size + ENTRY_COST;
+
+    if (cb_quota_charge (self->session->services->cells, cost) < 0)
+        return cb_fail (err, CB_E_BUSY,
+                        "the code of all cells that wait is too much: try again "
+                        "when some are done");
+    self->charged = cost;
+    return 0;
 }
 
 static int
@@ -58,9 +76,12 @@ s_entry_new (cb_session *session, const cb_cell *cell, cb_entry **ret_entry, cb_
     self->session = session;
     self->run = cb_run_new (&options, err);
     self->fanout = self->run != NULL ? cb_fanout_new (err) : NULL;
-    if (self->fanout == NULL || cb_fanout_add (self->fanout, &cell->asker, err) < 0) {
+    int result = self->fanout != NULL ? s_charge (self, cell, err) : -CB_E_NOMEM;
+    if (result == 0)
+        result = cb_fanout_add (self->fanout, &cell->asker, err);
+    if (result < 0) {
         s_entry_destroy (&self);
-        return -CB_E_NOMEM;
+        return result;
     }
     *ret_entry = self;
     return 0;

@@ -18,6 +18,7 @@ typedef struct cb_services {
     const char *state_dir;       /* where runs/RUN/output lies, for people */
     cb_quota *kernels;           /* bytes in flight from and to all kernels */
     const cb_profiles *profiles; /* changes by reload */
+    cb_quota *cells;             /* bytes of code that runs or waits, of all sessions */
     cb_usec idle_expiry;         /* a session nobody uses is stopped, 0: never; changes by reload */
 } cb_services;
 

@@ -14,6 +14,7 @@ struct cb_entry {
     cb_session *session;
     cb_run *run;
     cb_fanout *fanout;
+    size_t charged; /* to the quota of code */
     int collecting; /* a job with this as its context is with the filer */
     cb_entry *next;
 };
