@@ -26,7 +26,9 @@
 /* Descriptors of a session (five channels, jail, pidfd, two of /proc, and as many again while one
  * kernel follows another), and what the broker and its clients need beside them. */
 #define FDS_A_SESSION 18
-#define FDS_BESIDE    (CB_CLIENTS_MAX + 128)
+#define FDS_BESIDE    64
+/* Of all descriptors this part is left to clients. */
+#define CLIENTS_SHARE 4
 /* Bytes of unfinished messages of all kernels together. */
 #define KERNELS_BYTES_MAX ((uint64_t)1024 * 1024 * 1024)
 /* Bytes of code that runs or waits, of all sessions. */
@@ -279,11 +281,22 @@ s_open_doors (cb_broker *self, cb_err *err)
     return result;
 }
 
+/* Sessions that the descriptors allow; one in any case. */
+static size_t
+s_sessions_bound (uint64_t nofile)
+{
+    uint64_t clients = nofile / CLIENTS_SHARE;
+
+    if (clients > CB_CLIENTS_MAX)
+        clients = CB_CLIENTS_MAX;
+    uint64_t rest = nofile - clients;
+    return rest < FDS_BESIDE + FDS_A_SESSION ? 1 : (rest - FDS_BESIDE) / FDS_A_SESSION;
+}
+
 cb_broker *
 cb_broker_new (const cb_broker_options *options, cb_err *err)
 {
     cb_owned (cb_broker) cb_broker *self = calloc (1, sizeof *self);
-    uint64_t nofile = cb_raise_nofile ();
 
     if (self == NULL) {
         (void)cb_fail_nomem (err);
@@ -292,8 +305,7 @@ cb_broker_new (const cb_broker_options *options, cb_err *err)
     self->sources = options->sources;
     self->runtime = -1;
     self->services.sessions_fd = -1;
-    self->sessions_bound =
-        nofile > FDS_BESIDE + FDS_A_SESSION ? (nofile - FDS_BESIDE) / FDS_A_SESSION : 1;
+    self->sessions_bound = s_sessions_bound (cb_raise_nofile ());
     if (s_open_lines (self, options, err) < 0 || s_open_sources (self, err) < 0)
         return NULL;
     s_fill_services (self, options);

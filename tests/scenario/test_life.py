@@ -519,3 +519,99 @@ def test_heartbeat(daemon):
         for word in (b"ping", b"", b"x" * 1000):
             beat.send(word)
             assert beat.poll(2000) and beat.recv() == word
+
+
+# -- bounds ----------------------------------------------------------------------------------------
+
+def test_no_descriptors_left(new_house, tmp_path):
+    """Who comes when there are none waits outside; those who are in go on; no CPU is burnt."""
+    house = new_house()
+    wrapper = tmp_path / "few-descriptors"
+    wrapper.write_text("#!/bin/sh\nexec prlimit --nofile=400:400 %s \"$@\"\n"
+                       % house.program("cellblockd"))
+    wrapper.chmod(0o755)
+    house.start(program=str(wrapper))
+    client = house.client()
+    client.call("new", name="amber", wait=True)
+    path = house.connection()["ip"] + "-1"
+    crowd = []
+    for _ in range(600):
+        crowd.append(socket.socket(socket.AF_UNIX))
+        crowd[-1].setblocking(False)
+        try:
+            crowd[-1].connect(path)
+        except BlockingIOError:
+            break
+    with open("/proc/%d/stat" % house.connection()["pid"], encoding="ascii") as file:
+        before = sum(int(field) for field in file.read().split()[13:15])
+    time.sleep(1)
+    with open("/proc/%d/stat" % house.connection()["pid"], encoding="ascii") as file:
+        assert sum(int(field) for field in file.read().split()[13:15]) - before < 30
+    assert client.run("1", session="amber")[0]["status"] == "ok"
+    for one in crowd:
+        one.close()
+    assert house.client().run("2", session="amber")[0]["status"] == "ok"
+
+
+def test_sessions_are_bounded(new_house):
+    house = new_house().start("--set", "broker.sessions=2")
+    client = house.client()
+    client.call("new", name="a")
+    client.call("new", name="b")
+    for verb, content in (("new", {"name": "c"}), ("run", {"code": "1"})):
+        reply, _ = client.ask(verb, **content)
+        assert reply.content["ename"] == "limit" and "sessions" in reply.content["evalue"]
+    client.call("stop", session="a")
+    client.call("new", name="c")
+
+
+def test_the_file_helper_dies(daemon, client):
+    """The broker ends itself and the warden starts another one."""
+    pid = daemon.connection()["pid"]
+    with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as file:
+        helper = int(file.read().split()[0])
+    os.kill(helper, signal.SIGKILL)
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        try:
+            if daemon.connection()["pid"] != pid:
+                break
+        except (OSError, ValueError):
+            pass
+        time.sleep(0.02)
+    fresh = daemon.client()
+    assert fresh.run("1 + 1")[0]["status"] == "ok"
+
+
+def test_the_broker_dies(daemon, amber):
+    """Its jails are ended by the next one, which serves."""
+    pid = daemon.connection()["pid"]
+    kernel = amber.call("show", session="amber")["pid"]
+    os.kill(pid, signal.SIGKILL)
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        try:
+            if daemon.connection()["pid"] != pid and not os.path.exists("/proc/%d" % kernel):
+                break
+        except (OSError, ValueError):
+            pass
+        time.sleep(0.02)
+    fresh = daemon.client()
+    assert fresh.call("list")["sessions"] == []
+    assert not os.path.exists("/proc/%d" % kernel)
+    assert fresh.run("1 + 1", session="amber")[0]["status"] == "ok"
+
+
+def test_a_reload(new_house, tmp_path):
+    path = tmp_path / "cellblock.conf"
+    path.write_text("[profile default]\nwall = 5 s\n")
+    house = new_house().start("--config", str(path))
+    client = house.client()
+    assert client.call("new")["wall_s"] == 5
+    path.write_text("[profile default]\nwall = 7 s\n")
+    client.call("reload")
+    assert client.call("new")["wall_s"] == 7
+    path.write_text("[profile default]\nwull = 9 s\n")
+    reply, _ = client.ask("reload")
+    assert reply.content["status"] == "error" and "wall" in reply.content["evalue"]
+    assert client.call("new")["wall_s"] == 7, "what was in force stays in force"
