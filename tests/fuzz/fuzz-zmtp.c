@@ -2,7 +2,7 @@
  * another meaning because the pieces were cut elsewhere.
  *
  * The first byte chooses our type and whether a handshake is played before, the second the size of
- * the pieces; the rest is the peer. */
+ * the pieces (odd: what is over the budget is skipped); the rest is the peer. */
 #include "base/cleanup.h"
 #include "wire/zmtp.h"
 
@@ -43,6 +43,7 @@ static void
 s_fold_event (s_meaning *meaning, cb_zmtp_event *event)
 {
     s_fold (meaning, &event->kind, sizeof event->kind);
+    s_fold (meaning, &event->skipped, sizeof event->skipped);
     s_fold (meaning, event->topic.data, event->topic.size);
     s_fold (meaning, event->identity.data, event->identity.size);
     if (event->message == NULL)
@@ -105,8 +106,8 @@ s_play (const uint8_t *data, size_t size, size_t step)
     cb_quota quota;
     cb_quota_init (&quota, NULL, QUOTA);
     unsigned type = data[0] % 6;
-    const cb_zmtp_config config = {
-        .socket_type = s_types[type], .budget = s_budget, .quota = &quota};
+    cb_zmtp_config config = {.socket_type = s_types[type], .budget = s_budget, .quota = &quota};
+    config.budget.skip = (data[1] & 1) != 0;
     cb_owned (cb_zmtp) cb_zmtp *zmtp = cb_zmtp_new (&config, NULL);
     if (zmtp == NULL)
         return meaning;
