@@ -224,6 +224,20 @@ def test_a_full_state_folder(house):
         subprocess.run(["umount", "-l", house.state_dir], check=True)
 
 
+def test_an_ordinary_user_has_the_same(user_house):
+    client = user_house.start().client()
+    name = client.call("new", wait=True)["session"]
+    data = os.urandom(BLOCK + 5)
+    put(client, name, "work/up", data)
+    result, _ = client.run("b = open('up', 'rb').read(); open('/output/b', 'wb').write(b)\n"
+                           "import os; os.symlink('/etc/passwd', '/output/link')", session=name)
+    files = collected(result)
+    assert [one["sha256"] for one in files.values()] == [sha256(data)]
+    assert os.stat(result["artifacts"][0]["file"]).st_uid == user_house.user.uid
+    assert "/output/link is a symbolic link" in result["artifacts_error"]
+    assert get(client, name, "output/b") == data
+
+
 # -- put and get -------------------------------------------------------------------------------
 
 def put(client, session, path, data):
