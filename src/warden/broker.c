@@ -137,7 +137,7 @@ s_become (const cb_broker *self, const char *program, const int *lines, pid_t wa
                       .error_fd = STDERR_FILENO,
                       .report_fd = -1};
 
-    cb_spawn_begin (warden);
+    cb_spawn_begin (warden, "0");
     spawn.program_fd = open (program, O_PATH | O_CLOEXEC);
     for (size_t i = 0; i < self->config.n_configs && spawn.n_fds < CB_SPAWN_FDS_MAX; i++)
         fds[spawn.n_fds++] = self->config.config_fds[i];

@@ -20,6 +20,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* When the whole machine is short of memory, a jail goes first. */
+#define OOM_SCORE_ADJ "1000"
+
 struct child {
     const cb_jail *jail;
     const cb_jail_spec *spec;
@@ -163,7 +166,7 @@ s_become (struct child *child)
 {
     cb_err err = CB_ERR_INIT;
 
-    cb_spawn_begin (child->warden);
+    cb_spawn_begin (child->warden, OOM_SCORE_ADJ);
     if (s_check_uid (child, &err) == 0 &&
         (child->in_cgroup || cb_cgroup_enter (&child->jail->cgroup, &err) == 0) &&
         s_gather (child, &err) == 0)

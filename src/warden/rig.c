@@ -211,6 +211,19 @@ rig_wait (rig *self)
 
 /* -- leaks ----------------------------------------------------------------------------------- */
 
+static void
+s_say_process (pid_t pid)
+{
+    char path[64];
+    char text[64] = "";
+
+    (void)snprintf (path, sizeof path, "/proc/%d/comm", (int)pid);
+    cb_auto_close int fd = open (path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && read (fd, text, sizeof text - 1) > 0)
+        text[strcspn (text, "\n")] = '\0';
+    printf ("# left: process %d %s\n", (int)pid, text);
+}
+
 /* As the subreaper above the janitor the test inherits what it leaves. */
 static size_t
 s_left_processes (void)
@@ -222,7 +235,7 @@ s_left_processes (void)
         continue;
     size_t n = cb_proc_children (pids, 64);
     for (size_t i = 0; i < n; i++, left++)
-        printf ("# left: process %d\n", (int)pids[i]);
+        s_say_process (pids[i]);
     return left;
 }
 
@@ -245,6 +258,7 @@ s_left_groups (const rig *self)
     return left;
 }
 
+/* Of our folder, or of the stages, whose file systems are called cellblock-... */
 static size_t
 s_left_mounts (const rig *self)
 {
@@ -253,7 +267,7 @@ s_left_mounts (const rig *self)
     cb_auto_close int fd = open ("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 
     s_must (fd >= 0 && cb_read_all (fd, &text, NULL) == 0, "mountinfo");
-    return strstr (text.data, self->folder) != NULL || strstr (text.data, " /mnt ") != NULL;
+    return strstr (text.data, self->folder) != NULL || strstr (text.data, " cellblock") != NULL;
 }
 
 size_t

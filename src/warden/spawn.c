@@ -28,15 +28,18 @@ s_die_with (pid_t parent)
 }
 
 void
-cb_spawn_begin (pid_t parent)
+cb_spawn_begin (pid_t parent, const char *oom_score_adj)
 {
     sigset_t none;
+    cb_auto_close int oom = open ("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
     for (int number = 1; number < NSIG; number++)
         (void)signal (number, SIG_DFL);
     (void)sigemptyset (&none);
     (void)sigprocmask (SIG_SETMASK, &none, NULL);
     (void)setsid ();
+    if (oom >= 0)
+        (void)!write (oom, oom_score_adj, strlen (oom_score_adj));
     s_die_with (parent);
 }
 

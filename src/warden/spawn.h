@@ -23,9 +23,10 @@ typedef struct cb_spawn {
     const struct rlimit *nofile; /* restored before exec; NULL: as it is */
 } cb_spawn;
 
-/* First thing in the child: default signals, a session of its own, dies with `parent`. Exits when
- * the parent is gone already. */
-void cb_spawn_begin (pid_t parent);
+/* First thing in the child: default signals, a session of its own, dies with `parent`, and is
+ * chosen by the kernel's out-of-memory killer as oom_score_adj says (proc(5); we ourselves may be
+ * exempt). Exits when the parent is gone already. */
+void cb_spawn_begin (pid_t parent, const char *oom_score_adj);
 
 /* Takes uid, gid, groups, every capability and the bounding set away and forbids new ones; dies
  * with `parent` still. */

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -109,6 +110,18 @@ s_kill (uint64_t jail)
 
 /* -- tests ----------------------------------------------------------------------------------- */
 
+/* The warden may be exempt from the out-of-memory killer; its jails never. */
+static int
+s_oom_score (pid_t pid)
+{
+    char path[64];
+    char text[16] = "";
+
+    (void)snprintf (path, sizeof path, "/proc/%d/oom_score_adj", (int)pid);
+    cb_auto_close int fd = open (path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && read (fd, text, sizeof text - 1) > 0 ? (int)strtol (text, NULL, 10) : -1;
+}
+
 static void
 s_test_started (void)
 {
@@ -123,6 +136,7 @@ s_test_started (void)
     ok (getuid () != 0 || started->uid >= 1900000000, "root's jails have users of their own");
     ok (cb_proc_ns_init_between (started->kernel_pid, s_rig.warden) > 0,
         "the kernel process is below the warden, in a pid namespace");
+    ok (s_oom_score (started->kernel_pid) == 1000, "it goes first when memory is short");
     printf ("# layers %x landlock %u cgroup %s\n", started->layers, started->landlock_abi,
             started->cgroup);
     int has_group = strcmp (started->cgroup, "none") != 0;
