@@ -68,7 +68,7 @@ def _missing_file(error, _jail):
         )
     if path.startswith("/input/"):
         return "only what was given with --input PATH is below /input"
-    if not path.startswith("/") and not os.path.dirname(path):
+    if not path.startswith("/") and not os.path.isdir(os.path.dirname(path)):
         return (
             "the jail's working folder is /work, not yours: give a file with "
             f"--input PATH, it appears as /input/{os.path.basename(path)}"
@@ -108,11 +108,23 @@ def _no_thread(error, jail):
     return None
 
 
+def _missing_module(error, _jail):
+    if not isinstance(error, ModuleNotFoundError) or not error.name or "." in error.name:
+        return None
+    return (
+        "the jail has the Python packages that this machine has below /usr; "
+        "a cell cannot install others"
+    )
+
+
 RULES = (_missing_file, _no_network, _full, _no_thread)
 
 
 def hint(error, jail):
     """The line for an exception, or None when the jail has no part in it."""
+    line = _missing_module(error, jail)  # not those that a program caught and went on
+    if line:
+        return line
     for one in _chain(error):
         for rule in RULES:
             line = rule(one, jail)

@@ -263,7 +263,8 @@ def test_hints(hand):
              'import socket; socket.socket()',
              'import urllib.request as u; u.urlopen("http://10.1.2.3/")',
              'open("/usr/x", "w")', 'open("/work/x", "wb").write(bytes(300 << 20))', '1 / 0',
-             'import pandas as pd; pd.read_csv("/data/all.csv")']
+             'import pandas as pd; pd.read_csv("/data/all.csv")', 'open("data/all.csv")',
+             'import nowhere_to_be_found']
     answer = hand(*cells, arguments=["--profile", "careful"])
     hints = [cell["error"]["traceback"][-1] for cell in answer["cells"]]
     assert "--input /home/me/data.csv" in hints[0] and "/input/data.csv" in hints[0]
@@ -275,6 +276,8 @@ def test_hints(hand):
     assert "disk limit" in hints[7]
     assert "cellblock" not in hints[8]
     assert "--input /data/all.csv" in hints[9]
+    assert "/input/all.csv" in hints[10]
+    assert "packages" in hints[11]
 
 
 def test_streams_are_mended(hand):
