@@ -328,6 +328,8 @@ cb_broker_destroy (cb_broker **self_at)
         return;
     /* Nobody is left who could be told that a client or a session went. */
     self->leaving = 1;
+    if (self->registry != NULL)
+        cb_registry_end (self->registry);
     cb_control_destroy (&self->control);
     cb_registry_destroy (&self->registry);
     cb_files_destroy (&self->files);

@@ -559,10 +559,9 @@ cb_session_client_gone (cb_session *self, const cb_zpeer *peer)
 void
 cb_cells_drop_ (cb_session *self)
 {
-    s_entry_destroy (&self->running);
-    while (self->queue != NULL) {
-        cb_entry *entry = self->queue;
-        self->queue = entry->next;
-        s_entry_destroy (&entry);
-    }
+    cb_entry *running = cb_take (self->running);
+
+    if (running != NULL)
+        s_die (self, running);
+    cb_cells_fail_queued_ (self);
 }

@@ -119,14 +119,20 @@ cb_registry_new (const cb_services *services, size_t most, cb_on_sessions_change
 }
 
 void
+cb_registry_end (cb_registry *self)
+{
+    while (self->first != NULL)
+        s_remove (self, self->first);
+}
+
+void
 cb_registry_destroy (cb_registry **self_at)
 {
     cb_registry *self = *self_at;
 
     if (self == NULL)
         return;
-    while (self->first != NULL)
-        s_remove (self, self->first);
+    cb_registry_end (self);
     cb_source_destroy (&self->sweep);
     free (self);
     *self_at = NULL;

@@ -13,6 +13,8 @@ typedef void cb_on_sessions_changed (void *context);
 cb_registry *cb_registry_new (const cb_services *services, size_t most,
                               cb_on_sessions_changed *on_changed, void *context, cb_err *err);
 void cb_registry_destroy (cb_registry **self);
+/* Ends all sessions at once; whoever waits is told that the daemon was stopped. */
+void cb_registry_end (cb_registry *self);
 
 /* The session of that name, or NULL. Borrowed. */
 cb_session *cb_registry_find (const cb_registry *self, const char *name);

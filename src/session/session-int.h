@@ -79,7 +79,7 @@ void cb_cells_fail_queued_ (cb_session *self);
 /* What the running cell's clock wants. */
 void cb_cells_tick_ (cb_session *self, cb_usec now);
 cb_usec cb_cells_deadline_ (const cb_session *self);
-/* Frees all without a word. */
+/* Every cell gets its answer at once: self->death. */
 void cb_cells_drop_ (cb_session *self);
 
 #endif

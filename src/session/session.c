@@ -363,13 +363,14 @@ void
 cb_session_destroy (cb_session **self_at)
 {
     cb_session *self = *self_at;
-    cb_err gone = {.code = CB_E_GONE, .text = "the daemon ends"};
+    cb_err gone = {.code = CB_E_GONE, .text = "the daemon was stopped"};
 
     if (self == NULL)
         return;
+    self->death = (cb_death){.code = CB_E_GONE, .text = "the daemon was stopped"};
+    cb_cells_drop_ (self);
     s_settle (self, 0, &gone);
     s_settle (self, 1, &gone);
-    cb_cells_drop_ (self);
     cb_session_withdraw (self);
     cb_source_destroy (&self->timer);
     cb_kernel_destroy (&self->kernel);

@@ -352,6 +352,20 @@ def test_shutdown(daemon):
     assert not os.path.exists(os.path.join(daemon.runtime_dir, "broker.json"))
 
 
+def test_a_shutdown_tells_the_cells(daemon, amber):
+    """Those that run or wait have their answer before the connection ends."""
+    waiting = [amber.send("run", {"session": "amber", "code": SLEEP}) for _ in range(3)]
+    wait_type(amber, waiting[0], "execute_input")
+    daemon.stop()
+    told = set()
+    while told != set(waiting):
+        message = amber.receive(5)
+        if message.type == "run_reply":
+            assert message.content["status"] == "died"
+            assert "daemon was stopped" in message.content["error"]["evalue"]
+            told.add(message.parent)
+
+
 # -- clients ---------------------------------------------------------------------------------------
 
 def test_a_fresh_session_ends_with_its_cell(client):
