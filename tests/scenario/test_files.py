@@ -2,12 +2,14 @@
 import hashlib
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
 
 import pytest
 
+import leaks
 from wireclient import stream_text
 
 BLOCK = 256 * 1024
@@ -139,7 +141,7 @@ def test_output_of_a_cell_that_raises_and_of_one_that_dies(client):
     assert sorted(collected(result)) == ["/output/a"]
     result, _ = client.run("import os; open('/output/b', 'w').write('kept'); os._exit(1)")
     assert result["status"] == "died"
-    assert sorted(collected(result)) in ([], ["/output/b"])
+    assert sorted(collected(result)) == ["/output/b"]
 
 
 HOSTILE = r"""
@@ -373,6 +375,48 @@ def test_too_many_at_once(client, session):
     names = [client.receive().content["ename"] for _ in range(200)]
     assert set(names) <= {"not_found", "busy"} and "not_found" in names
     assert client.run("print(1)", session=session)[0]["status"] == "ok"
+
+
+def filer_of(broker):
+    for name in os.listdir("/proc"):
+        try:
+            with open("/proc/%s/stat" % name, encoding="utf-8", errors="replace") as file:
+                text = file.read()
+        except OSError:
+            continue
+        if "(cellblock-filer)" in text and text.rsplit(")", 1)[1].split()[1] == str(broker):
+            return int(name)
+    raise AssertionError("no file process")
+
+
+def test_a_file_process_that_dies(daemon, client, session):
+    """Its broker ends with it and another one comes; nothing hangs, nothing is left."""
+    broker = daemon.connection()["pid"]
+    waiting = client.send("run", {"code": "import time; time.sleep(60)", "session": session,
+                                  "timeout_s": 100})
+    os.kill(filer_of(broker), signal.SIGKILL)
+
+    def another():
+        try:
+            return daemon.connection()["pid"] not in (broker, 0)
+        except (OSError, ValueError):
+            return False
+    assert leaks.wait_for(another, 15)
+    fresh = daemon.client()
+    result, _ = fresh.run("open('/output/a', 'w').write('x')", timeout=30)
+    assert sorted(collected(result)) == ["/output/a"], waiting
+    assert filer_of(daemon.connection()["pid"])
+
+
+def test_the_file_process_has_nothing(daemon, client):
+    """Three descriptors and standard error; no broker's sockets, no keys of a later day."""
+    client.call("new", wait=True)
+    pid = filer_of(daemon.connection()["pid"])
+    there = sorted(int(name) for name in os.listdir("/proc/%d/fd" % pid))
+    assert there == [0, 1, 2, 3, 4, 5]
+    with open("/proc/%d/environ" % pid, "rb") as file:
+        names = {one.split(b"=")[0] for one in file.read().split(b"\0") if one}
+    assert not {name for name in names if b"KEY" in name}
 
 
 def test_the_commands(daemon):
