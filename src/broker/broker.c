@@ -15,6 +15,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,8 @@
 #define KERNELS_BYTES_MAX ((uint64_t)1024 * 1024 * 1024)
 /* Bytes of code that runs or waits, of all sessions. */
 #define CELLS_BYTES_MAX ((uint64_t)128 * 1024 * 1024)
+/* Freed memory lies between what is in use; every so often it goes back as a whole. */
+#define TRIM_EVERY (10 * CB_USEC_PER_SEC)
 /* A daemon that was asked to end and whose warden does not end it ends itself. */
 #define SHUTDOWN_LIMIT (10 * CB_USEC_PER_SEC)
 
@@ -51,6 +54,7 @@ struct cb_broker {
     char log[PATH_MAX];
     int runtime;
     size_t sessions_bound; /* by descriptors */
+    cb_usec trimmed_at;
     cb_source *leave;
     int leaving; /* SHUTDOWN is with the warden */
     cb_source *term;
@@ -118,6 +122,17 @@ s_on_leave (cb_source *source, void *context)
     s_shutdown (self);
 }
 
+static void
+s_trim (cb_broker *self)
+{
+    cb_usec now = cb_now ();
+
+    if (now - self->trimmed_at < TRIM_EVERY)
+        return;
+    self->trimmed_at = now;
+    (void)malloc_trim (0);
+}
+
 /* Sessions or clients came or went. */
 static void
 s_on_changed (void *context)
@@ -126,6 +141,7 @@ s_on_changed (void *context)
     int used = self->control == NULL || cb_control_clients (self->control) > 0 ||
                cb_registry_count (self->registry) > 0;
 
+    s_trim (self);
     if (self->leaving)
         return;
     cb_source_at (self->leave, used || self->config->leave_after == 0

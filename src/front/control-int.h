@@ -21,7 +21,9 @@ struct cb_control {
     cb_signer *signer;
     cb_zlisten *shell;
     cb_zlisten *hb;
-    cb_quota quota; /* bytes to and from all clients */
+    cb_quota out; /* bytes that wait for clients */
+    cb_quota in;  /* bytes of their unfinished requests: its own, so that those who do not read
+                     cannot keep others from asking */
     cb_client *clients;
     size_t n_clients;
 };

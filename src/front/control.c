@@ -353,9 +353,9 @@ s_add_client (cb_control *self, int fd, int echo, cb_err *err)
                             .max_message = echo ? 8192 : CB_CTL_REQUEST_MAX + 1024 * 1024,
                             .max_commands = 64,
                             .max_subscriptions = 0},
-                 .quota = &self->quota},
+                 .quota = &self->in},
         .out_limit = CB_CLIENT_QUEUE_MAX,
-        .quota = &self->quota,
+        .quota = &self->out,
         .priority = CB_PRIORITY_NORMAL};
 
     if (self->n_clients >= CB_CLIENTS_MAX)
@@ -413,7 +413,8 @@ cb_control_new (const cb_control_options *options, cb_err *err)
     self->facts = options->facts;
     self->events = options->events;
     self->context = options->context;
-    cb_quota_init (&self->quota, NULL, CB_CLIENTS_QUEUE_MAX);
+    cb_quota_init (&self->out, NULL, CB_CLIENTS_QUEUE_MAX);
+    cb_quota_init (&self->in, NULL, CB_CLIENTS_QUEUE_MAX);
     self->signer = cb_signer_new (options->key, "hmac-sha256", err);
     if (self->signer == NULL ||
         (self->shell = s_listen (self, options, CB_CHANNEL_SHELL, err)) == NULL ||

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Bytes in the queue of a client who reads: a little more than one wake-up of his. */
+#define FAIR_QUEUE ((size_t)1024 * 1024)
+
 typedef struct reader {
     cb_asker asker; /* header is owned */
     uint64_t lost_messages;
@@ -78,6 +81,19 @@ cb_fanout_remove (cb_fanout *self, const cb_zpeer *peer)
     return self->n_readers;
 }
 
+/* When the bytes of all clients are used up by those who do not read, one who does read is not made
+ * to pay for it: with a short queue his message goes past the limit. */
+static int
+s_send (const cb_asker *to, cb_zmsg *message)
+{
+    cb_err err = CB_ERR_INIT;
+    int result = cb_zpeer_send (to->peer, message, 0, &err);
+
+    if (result == CB_ZPEER_FULL && cb_zpeer_queued (to->peer) < FAIR_QUEUE)
+        result = cb_zpeer_send_always (to->peer, message, 0, &err);
+    return result;
+}
+
 void
 cb_fanout_send (cb_fanout *self, const cb_jmsg *message)
 {
@@ -92,7 +108,7 @@ cb_fanout_send (cb_fanout *self, const cb_jmsg *message)
             copy = cb_jmsg_resign (message, to->asker.signer, NULL, 0, &err);
             signed_by = to->asker.signer;
         }
-        if (copy == NULL || cb_zpeer_send (to->asker.peer, copy, 0, &err) == CB_ZPEER_FULL) {
+        if (copy == NULL || s_send (&to->asker, copy) == CB_ZPEER_FULL) {
             to->lost_messages++;
             to->lost_bytes += cb_zmsg_cost (message->raw);
         }

@@ -8,7 +8,8 @@ import time
 import pytest
 import zmq
 
-from wireclient import Client, stream_text
+import leaks
+from wireclient import Client, endpoint, stream_text
 
 SLEEP = "import time\ntime.sleep(60)"
 # A loop that an interrupt does not end.
@@ -390,22 +391,47 @@ def test_a_client_that_vanishes(daemon, client):
     assert stream_text(events) == "7\n", "a cell in a named session runs to its end"
 
 
-def test_a_reader_that_does_not_read(daemon, client):
-    """Its messages wait, bounded; the others notice nothing; its reply comes in the end."""
-    slow = Client.__new__(Client)
-    Client.__init__(slow, daemon.connection())
-    slow.socket.setsockopt(zmq.RCVHWM, 1)
-    slow.call("new", name="amber", wait=True)
-    request = slow.send("run", {"session": "amber",
-                                "code": "for i in range(30): print('x' * (1 << 20))"})
-    for _ in range(5):
-        begun = time.monotonic()
-        client.call("hello")
-        assert time.monotonic() - begun < 1
-    reply, events = slow.wait(request, "run", 60)
-    assert reply.content["status"] == "ok"
-    assert len(stream_text(events)) == 30 * ((1 << 20) + 1)
-    slow.close()
+class Deaf(Client):
+    """Connects with the smallest queue there is and reads only when it is asked to."""
+
+    def __init__(self, connection):
+        super().__init__(connection)
+        self.socket.close()
+        self.socket = self.context.socket(zmq.DEALER)
+        self.socket.linger = 0
+        self.socket.setsockopt(zmq.RCVHWM, 1)
+        self.socket.setsockopt(zmq.RCVBUF, 4096)
+        self.socket.connect(endpoint(connection, "shell"))
+
+
+@pytest.mark.limit(180)
+def test_readers_that_do_not_read(new_house):
+    """Their messages wait within bounds, what is over them is lost and counted; who reads notices
+    nothing, even when the bytes of all clients are used up."""
+    house = new_house().start("--set", "profile.default.output=100 MiB")
+    client = house.client()
+    deaf = [Deaf(house.connection()) for _ in range(5)]
+    for number, one in enumerate(deaf):
+        client.call("new", name="deaf-%d" % number, wait=True)
+        one.send("run", {"session": "deaf-%d" % number, "timeout_s": 60,
+                         "code": "for i in range(80): print('x' * 1048575)"})
+    assert leaks.wait_for(lambda: all(
+        (info["state"], info["executions"]) == ("idle", 1)
+        for info in client.call("list")["sessions"]), 60)
+    result, events = client.run("for i in range(100): print('y' * 49999)")
+    assert result["status"] == "ok" and len(stream_text(events)) == 100 * 50000
+    assert "lost" not in [event.type for event in events]
+    with open("/proc/%d/statm" % house.connection()["pid"], encoding="ascii") as file:
+        assert int(file.read().split()[1]) * 4096 < 400 << 20
+    for one in deaf:
+        kept, lost, message = 0, 0, one.receive()
+        while message.type != "run_reply":
+            kept += len(stream_text([message]))
+            lost += message.content["bytes"] if message.type == "lost" else 0
+            message = one.receive()
+        assert message.content["status"] == "ok" and lost > 0
+        assert kept < 80 << 20 <= kept + lost
+        one.close()
 
 
 def test_sessions_do_not_disturb_each_other(client):
