@@ -265,6 +265,17 @@ s_test_calm (void)
     cb_zmtp_destroy (&zmtp);
 }
 
+/* A parser that has spoken with a peer of type `peer`. */
+static cb_zmtp *
+s_shaken (const char *type, cb_part ready, cb_quota *quota)
+{
+    s_trace trace = {""};
+    cb_zmtp *zmtp = s_new (type, quota);
+    (void)s_play (zmtp, B (GREETING_31), 65536, &trace);
+    (void)s_play (zmtp, ready, 65536, &trace);
+    return zmtp;
+}
+
 static void
 s_test_subscriptions (void)
 {
@@ -283,8 +294,22 @@ s_test_subscriptions (void)
     s_expect ("XPUB", B (SUBSCRIBED "\0\0\0\0\0\0\0\0\0\0"), "R(SUB,)E(limit)",
               "but too many of them do");
 
-    cb_zmtp *zmtp = s_new ("XPUB", NULL);
+    /* The longest topic, in both dialects: long frames of 256 and 262 bytes. */
+    char bytes[9 + 256 + 9 + 262];
+    memset (bytes, 't', sizeof bytes);
+    memcpy (bytes, "\2\0\0\0\0\0\0\1\0\1", 10);
+    memcpy (bytes + 265, "\6\0\0\0\0\0\0\1\6\6CANCEL", 16);
+    cb_zmtp *zmtp = s_shaken ("XPUB", B (READY_SUB), NULL);
     s_trace trace = {""};
+    (void)s_play (zmtp, (cb_part){bytes, 265}, 65536, &trace);
+    ok (cb_zmtp_wants (zmtp, bytes + 10, 255) && !cb_zmtp_wants (zmtp, bytes + 10, 254),
+        "a topic of 255 bytes");
+    (void)s_play (zmtp, (cb_part){bytes + 265, 9 + 262}, 3, &trace);
+    ok (!cb_zmtp_wants (zmtp, bytes + 10, 255), "cancelled: %zu bytes said", strlen (trace.text));
+    cb_zmtp_destroy (&zmtp);
+
+    zmtp = s_new ("XPUB", NULL);
+    trace = (s_trace){""};
     (void)s_play (zmtp, B (SUBSCRIBED "\0\3\1ab\0\4\1xyz"), 65536, &trace);
     ok (cb_zmtp_wants (zmtp, "abc", 3) && cb_zmtp_wants (zmtp, "ab", 2), "a topic is a prefix");
     ok (!cb_zmtp_wants (zmtp, "a", 1) && !cb_zmtp_wants (zmtp, "", 0), "shorter does not match");
@@ -337,17 +362,6 @@ s_test_output (void)
     cb_buf_consume (cb_zmtp_output (zmtp), 64 + 27);
     s_expect_output (zmtp, B ("\0\3\1ab"), "a message for a 3.0 peer");
     cb_zmtp_destroy (&zmtp);
-}
-
-/* A parser that has spoken with a peer of type `peer`. */
-static cb_zmtp *
-s_shaken (const char *type, cb_part ready, cb_quota *quota)
-{
-    s_trace trace = {""};
-    cb_zmtp *zmtp = s_new (type, quota);
-    (void)s_play (zmtp, B (GREETING_31), 65536, &trace);
-    (void)s_play (zmtp, ready, 65536, &trace);
-    return zmtp;
 }
 
 static void

@@ -103,9 +103,10 @@ def test_heartbeats(daemon):
         assert other.call("hello")["protocol"] == 1
         time.sleep(1.5)
         assert other.call("hello")["protocol"] == 1
-        assert not monitor.poll(0), "it was disconnected"
+        disconnected = monitor.poll(0)
         socket_.disable_monitor()
         monitor.close()
+        assert not disconnected
 
 
 def test_many_come_and_go(daemon, client):
