@@ -190,7 +190,8 @@ class Jail:
         ports = {name + "_port": number + 1 for number, name in enumerate(CHANNELS)}
         client = BlockingKernelClient(transport="ipc", ip=self.folder + "/k", **ports)
         client.session.key = self.key.encode()
-        client.start_channels()
+        # Without a heartbeat: on a busy machine a late beat would count as the kernel's death.
+        client.start_channels(hb=False)
         client.wait_for_ready(timeout=30)
         self._client = client
         return client

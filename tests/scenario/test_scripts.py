@@ -68,9 +68,23 @@ def test_leaks_without_a_failed_test_are_a_failure(check, tmp_path, monkeypatch)
     def fake_step(name, *_, **__):
         (tmp_path / (name + ".xml")).write_text(JUNIT.replace('errors="1" failures="2"',
                                                               'errors="0" failures="0"'))
+        (tmp_path / (name + ".log")).write_text("leak count: 1")
         return False
     monkeypatch.setattr(check, "step", fake_step)
-    assert check.pytest("x", "build") == (7, 1, 3)
+    assert check.pytest_file("x", "tests/test_y.py", "build", (), {}) == (7, 1, 3)
+
+
+def test_files_without_a_test_are_a_failure_unless_left_out(check, tmp_path, monkeypatch):
+    def fake_step(name, *_, **__):
+        (tmp_path / (name + ".xml")).write_text(
+            '<testsuite errors="0" failures="0" skipped="0" tests="0"/>')
+        (tmp_path / (name + ".log")).write_text(words)
+        return False
+    monkeypatch.setattr(check, "step", fake_step)
+    words = "no tests ran"
+    assert check.pytest_file("x", "tests/test_y.py", "build", (), {}) == (0, 1, 0)
+    words = "3 deselected"
+    assert check.pytest_file("x", "tests/test_y.py", "build", (), {}) == (0, 0, 0)
 
 
 def test_a_build_that_fails_ends_with_one_failure(check, monkeypatch, capsys):
