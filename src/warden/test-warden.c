@@ -13,6 +13,7 @@
 #include "warden/tail.h"
 #include "warden/uids.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -406,14 +407,16 @@ s_test_proc (void)
     if (child == 0)
         _exit (42);
     int pidfd = cb_pidfd_open (child);
+    int no_pidfd = pidfd < 0 && errno == ENOSYS; /* valgrind 3.19 knows none */
     size_t n = cb_proc_children (pids, 64);
-    ok (pidfd >= 0 && n == 1 && pids[0] == child, "our child is seen");
+    ok ((pidfd >= 0 || no_pidfd) && n == 1 && pids[0] == child, "our child is seen");
     ok (cb_proc_parent (child) == getpid () && !cb_proc_is_ns_init (child) &&
             cb_proc_ns_init_between (child, getpid ()) == -1,
         "its parent, and no pid namespace between");
     (void)waitpid (child, &status, 0);
-    ok (cb_pidfd_ended (pidfd) && cb_pidfd_kill (pidfd, SIGKILL) < 0, "its end is seen");
-    int told = cb_pidfd_exit_status (pidfd, &status);
+    ok (no_pidfd || (cb_pidfd_ended (pidfd) && cb_pidfd_kill (pidfd, SIGKILL) < 0),
+        "its end is seen");
+    int told = no_pidfd ? -1 : cb_pidfd_exit_status (pidfd, &status);
     ok (told < 0 || WEXITSTATUS (status) == 42, "its status by pidfd%s",
         told < 0 ? ": not on this kernel" : "");
     ok (cb_proc_parent (child) == -1, "a process that is gone has no parent");
