@@ -30,8 +30,10 @@
 #define FDS_BESIDE    64
 /* Of all descriptors this part is left to clients. */
 #define CLIENTS_SHARE 4
-/* Bytes of unfinished messages of all kernels together. */
-#define KERNELS_BYTES_MAX ((uint64_t)1024 * 1024 * 1024)
+/* Bytes of unfinished messages of all kernels together: this part of the machine's memory. Each is
+ * bounded by itself; only dozens that attack at once come near it. */
+#define KERNELS_SHARE     4
+#define KERNELS_BYTES_MIN ((uint64_t)1024 * 1024 * 1024)
 /* Bytes of code that runs or waits, of all sessions. */
 #define CELLS_BYTES_MAX ((uint64_t)128 * 1024 * 1024)
 /* Freed memory lies between what is in use; every so often it goes back as a whole. */
@@ -246,10 +248,20 @@ s_open_sources (cb_broker *self, cb_err *err)
     return cb_loop_signal (self->loop, SIGINT, s_on_signal, self, &self->interrupt, err);
 }
 
+static uint64_t
+s_kernels_bytes (void)
+{
+    long pages = sysconf (_SC_PHYS_PAGES);
+    long size = sysconf (_SC_PAGESIZE);
+    uint64_t share = pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size / KERNELS_SHARE : 0;
+
+    return share > KERNELS_BYTES_MIN ? share : KERNELS_BYTES_MIN;
+}
+
 static void
 s_fill_services (cb_broker *self, const cb_broker_options *options)
 {
-    cb_quota_init (&self->kernels, NULL, KERNELS_BYTES_MAX);
+    cb_quota_init (&self->kernels, NULL, s_kernels_bytes ());
     cb_quota_init (&self->cells, NULL, CELLS_BYTES_MAX);
     self->services = (cb_services){.loop = self->loop,
                                    .launcher = self->launcher,

@@ -138,17 +138,30 @@ static const cb_zpeer_events s_events = {.on_ready = s_on_ready,
                                          .on_closed = s_on_closed,
                                          .on_skipped = s_on_skipped};
 
+/* What the channels are: the type of our end, and the bytes of a message that is kept (0: the
+ * options' max_message). A reply is two lines, or carries a traceback; nothing is expected on hb.
+ */
+static const struct {
+    const char *socket_type;
+    size_t max_message;
+} s_channels[CB_CHANNEL__COUNT] = {
+    [CB_CHANNEL_SHELL] = {"DEALER", (size_t)8 * 1024 * 1024},
+    [CB_CHANNEL_IOPUB] = {"SUB", 0},
+    [CB_CHANNEL_STDIN] = {"DEALER", (size_t)256 * 1024},
+    [CB_CHANNEL_CONTROL] = {"DEALER", (size_t)1024 * 1024},
+    [CB_CHANNEL_HB] = {"REQ", 4096},
+};
+
 static int
 s_open (cb_link *self, cb_loop *loop, cb_channels *channels, const cb_link_options *options,
         cb_err *err)
 {
-    static const char *const types[] = {"DEALER", "SUB", "DEALER", "DEALER", "REQ"};
-    size_t max = options->max_message;
-
     for (unsigned i = 0; i < CB_CHANNEL__COUNT; i++) {
+        size_t own = s_channels[i].max_message;
+        size_t max = own > 0 ? own : options->max_message;
         int named = i != CB_CHANNEL_IOPUB && i != CB_CHANNEL_HB;
         cb_zpeer_options peer = {
-            .zmtp = {.socket_type = types[i],
+            .zmtp = {.socket_type = s_channels[i].socket_type,
                      /* One id on shell, stdin and control: a kernel asks for input on stdin by the
                       * identity that the request had on shell. */
                      .identity = named ? options->session : NULL,

@@ -27,7 +27,7 @@ typedef struct cb_link_options {
     const char *name;    /* for logs, borrowed for the link's life */
     const char *key;     /* the kernel's */
     const char *session; /* of our headers towards it; borrowed for the link's life */
-    size_t max_message;  /* bytes of a message of the kernel that is kept */
+    size_t max_message;  /* bytes of a message on iopub that is kept */
     cb_quota *quota;     /* borrowed; NULL: not accounted */
 } cb_link_options;
 
