@@ -221,6 +221,12 @@ s_file (collecting *self, const cb_walk_entry *entry, cb_err *err)
     cb_err why = CB_ERR_INIT;
     char text[CB_ERR_TEXT_MAX];
 
+    mark = (cb_seen_mark){.path = cb_seen_path (entry->path),
+                          .inode = entry->inode,
+                          .changed_ns = entry->changed_ns,
+                          .size = entry->size};
+    if (entry->looked && cb_seen_known (self->what->seen, &mark))
+        return 0;
     cb_jailfs_what (&what, CB_OPEN_READ, entry->path);
     cb_auto_close int from =
         cb_jailfs_open (self->what->fs, self->what->jail, &what, &status, &why);

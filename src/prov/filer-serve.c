@@ -195,7 +195,9 @@ s_list_entry (serving *self, const cb_walk_entry *entry, cb_err *err)
     struct stat status;
     int folder = entry->kind == CB_WALK_FOLDER;
 
-    if (!folder) {
+    if (entry->kind == CB_WALK_FILE && entry->looked) {
+        artifact.size = entry->size;
+    } else if (!folder) {
         cb_jailfs_what (&what, CB_OPEN_READ, entry->path);
         cb_auto_close int fd = cb_jailfs_open (self->fs, self->ask.jail, &what, &status, err);
         if (fd == -CB_E_GONE || fd == -CB_E_TIMEOUT)

@@ -10,6 +10,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -116,6 +117,9 @@ typedef struct entry {
     char name[CB_FILE_NAME_MAX];
     unsigned char type; /* DT_* */
     uint64_t inode;
+    int looked; /* the two below are known */
+    uint64_t size;
+    int64_t changed_ns;
 } entry;
 
 typedef struct folder {
@@ -152,8 +156,24 @@ s_compare (const void *a, const void *b)
                                 : strcmp (left->name, right->name);
 }
 
+/* A jail's folder may be closed to us (the broker's uid is not the jail's): then we ask the warden
+ * for each file. */
+static void
+s_look (entry *self, int folder_fd)
+{
+    struct stat status;
+
+    if (self->type != DT_REG || fstatat (folder_fd, self->name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+        !S_ISREG (status.st_mode))
+        return;
+    self->looked = 1;
+    self->inode = status.st_ino;
+    self->size = (uint64_t)status.st_size;
+    self->changed_ns = (int64_t)status.st_ctim.tv_sec * 1000000000 + status.st_ctim.tv_nsec;
+}
+
 static int
-s_read_entry (cb_walk *self, const struct dirent *found)
+s_read_entry (cb_walk *self, const struct dirent *found, int folder_fd)
 {
     if (self->n_entries == self->room) {
         size_t room = self->room == 0 ? 64 : self->room * 2;
@@ -168,6 +188,7 @@ s_read_entry (cb_walk *self, const struct dirent *found)
     (void)snprintf (into->name, sizeof into->name, "%s", found->d_name);
     into->type = found->d_type;
     into->inode = found->d_ino;
+    s_look (into, folder_fd);
     return 0;
 }
 
@@ -194,7 +215,7 @@ s_read_folder (cb_walk *self, int fd, cb_err *err)
             break;
         }
         self->looked++;
-        result = s_read_entry (self, found);
+        result = s_read_entry (self, found, dirfd (dir));
     }
     (void)closedir (dir);
     if (result < 0)
@@ -282,6 +303,9 @@ s_judge (cb_walk *self, const entry *found, cb_walk_entry *ret_entry, cb_err *er
         snprintf (ret_entry->path, sizeof ret_entry->path, "%s/%s", self->now.path, found->name);
 
     ret_entry->inode = found->inode;
+    ret_entry->looked = found->looked;
+    ret_entry->size = found->size;
+    ret_entry->changed_ns = found->changed_ns;
     ret_entry->kind = CB_WALK_FILE;
     ret_entry->why = "";
     if (size >= (int)sizeof ret_entry->path)

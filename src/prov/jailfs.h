@@ -39,6 +39,11 @@ typedef struct cb_walk_entry {
     char path[CB_FILE_NAME_MAX * 4]; /* "output/plots/a.png"; of an ODD one perhaps cut */
     uint64_t inode;
     const char *why;
+    /* A FILE's as they were when its folder was read, where we may look (looked 1): a hint that
+     * saves opening what is known. What is opened is judged by its descriptor. */
+    int looked;
+    uint64_t size;
+    int64_t changed_ns; /* ctime */
 } cb_walk_entry;
 
 typedef struct cb_walk cb_walk;

@@ -22,7 +22,16 @@
 void
 cb_outdir_init (cb_outdir *self, int state, const char *run)
 {
-    *self = (cb_outdir){.state = state, .run = run, .run_fd = -1};
+    *self = (cb_outdir){.state = state, .run = run, .run_fd = -1, .folder_fd = -1};
+}
+
+/* A journal has the making of the folders above before this: no fsync of their own. */
+static void
+s_leave_folder (cb_outdir *self)
+{
+    if (self->folder_fd >= 0)
+        (void)fsync (self->folder_fd);
+    cb_close (&self->folder_fd);
 }
 
 void
@@ -30,6 +39,7 @@ cb_outdir_done (cb_outdir *self)
 {
     char path[PATH_MAX];
 
+    s_leave_folder (self);
     if (self->run_fd < 0)
         return;
     /* Folders in which nothing came to lie; the others stay, as they are not empty. */
@@ -50,12 +60,9 @@ s_fault (const cb_outdir *self, const char *what, cb_err *err)
 static int
 s_folder (int parent, const char *name)
 {
-    int made = mkdirat (parent, name, 0700) == 0;
-    int fd = made || errno == EEXIST ? openat (parent, name, OPEN_FOLDER) : -1;
-
-    if (made && fd >= 0)
-        (void)fsync (parent); /* EBADF for an O_PATH state folder: then the first fsync below it */
-    return fd;
+    if (mkdirat (parent, name, 0700) < 0 && errno != EEXIST)
+        return -1;
+    return openat (parent, name, OPEN_FOLDER);
 }
 
 static int
@@ -98,32 +105,40 @@ cb_outdir_drop (cb_outdir *self, unsigned number)
         (void)unlinkat (self->run_fd, name, 0);
 }
 
-/* The folder in which path lies, and where in path its own name starts. */
+/* Opens the folder of path (its first `size` bytes), made where missing. */
 static int
-s_parent (const cb_outdir *self, const char *path, const char **ret_name)
+s_open_below (const cb_outdir *self, const char *path, size_t size)
 {
     char name[NAME_MAX + 1];
     cb_auto_close int at = fcntl (self->run_fd, F_DUPFD_CLOEXEC, 0);
 
-    for (size_t size; at >= 0 && path[size = strcspn (path, "/")] == '/'; path += size + 1) {
-        (void)snprintf (name, sizeof name, "%.*s", (int)size, path);
+    for (const char *end = path + size; at >= 0 && path < end;) {
+        size_t length = strcspn (path, "/");
+        (void)snprintf (name, sizeof name, "%.*s", (int)length, path);
         int below = s_folder (at, name);
         cb_close (&at);
         at = below;
+        path += length + 1;
     }
-    *ret_name = path;
     return cb_take_fd (&at);
 }
 
+/* Files come folder by folder: the one at hand is kept open. */
 static int
-s_rename (const cb_outdir *self, const char *part, const char *path)
+s_rename (cb_outdir *self, const char *part, const char *path)
 {
-    const char *name = NULL;
-    cb_auto_close int parent = s_parent (self, path, &name);
+    const char *name = strrchr (path, '/') + 1;
+    size_t size = (size_t)(name - path);
 
-    if (parent < 0 || renameat (self->run_fd, part, parent, name) < 0)
+    if (size >= sizeof self->folder)
         return -1;
-    return fsync (parent);
+    if (self->folder_fd < 0 || strncmp (self->folder, path, size) != 0 ||
+        self->folder[size] != '\0') {
+        s_leave_folder (self);
+        self->folder_fd = s_open_below (self, path, size);
+        (void)snprintf (self->folder, sizeof self->folder, "%.*s", (int)size, path);
+    }
+    return self->folder_fd >= 0 ? renameat (self->run_fd, part, self->folder_fd, name) : -1;
 }
 
 int
