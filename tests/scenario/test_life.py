@@ -12,14 +12,12 @@ import leaks
 from wireclient import Client, endpoint, stream_text
 
 SLEEP = "import time\ntime.sleep(60)"
-# A loop that an interrupt does not end.
+# Nothing but a kill ends it; it says when it has come so far.
 STUBBORN = """
-import time
-while True:
-    try:
-        time.sleep(60)
-    except KeyboardInterrupt:
-        pass
+import signal, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+print("ready", flush=True)
+time.sleep(60)
 """
 
 
@@ -27,6 +25,12 @@ while True:
 def amber(client):
     client.call("new", name="amber", wait=True)
     return client
+
+
+def is_sanitized(house):
+    """Whether the build keeps freed memory to find its use."""
+    with open(os.path.join(house.build, "config.h"), encoding="utf-8") as file:
+        return "#define CB_SANITIZERS" in file.read()
 
 
 def wait_state(client, name, state, seconds=20):
@@ -182,8 +186,8 @@ def test_interrupt(amber):
 
 
 def test_interrupt_never_kills(amber):
-    request = amber.send("run", {"session": "amber", "code": STUBBORN, "timeout_s": 3})
-    wait_type(amber, request, "execute_input")
+    request = amber.send("run", {"session": "amber", "code": STUBBORN, "timeout_s": 4})
+    wait_type(amber, request, "stream")
     amber.send("interrupt", {"session": "amber"})
     time.sleep(1.5)
     assert amber.call("show", session="amber")["state"] == "busy"
@@ -422,7 +426,8 @@ def test_readers_that_do_not_read(new_house):
     assert result["status"] == "ok" and len(stream_text(events)) == 100 * 50000
     assert "lost" not in [event.type for event in events]
     with open("/proc/%d/statm" % house.connection()["pid"], encoding="ascii") as file:
-        assert int(file.read().split()[1]) * 4096 < 400 << 20
+        resident = int(file.read().split()[1]) * 4096
+    assert resident < 400 << 20 or is_sanitized(house)
     for one in deaf:
         kept, lost, message = 0, 0, one.receive()
         while message.type != "run_reply":
