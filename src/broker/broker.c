@@ -5,10 +5,12 @@
  * the warden, and the warden's closed line ends everything at once. */
 #include "broker/broker.h"
 
+#include "base/cleanup.h"
 #include "base/fdio.h"
 #include "base/log.h"
 #include "base/runtime.h"
 #include "base/tree.h"
+#include "broker/reload.h"
 #include "front/control.h"
 #include "wire/connfile.h"
 #include "wire/ctl.h"
@@ -61,6 +63,7 @@ struct cb_broker {
     int leaving; /* SHUTDOWN is with the warden */
     cb_source *term;
     cb_source *interrupt;
+    cb_source *hangup;
 };
 
 static void
@@ -169,14 +172,27 @@ s_on_reload (void *context, cb_err *err)
 {
     cb_broker *self = context;
     cb_config *config = NULL;
+    cb_scoped (cb_reload) cb_reload fresh = {.in.packet.n_fds = 0};
 
-    CB_TRY (cb_config_load (self->sources, &config, err));
+    CB_TRY (cb_reload_fetch (&fresh, self->launcher, self->sources, err));
+    CB_TRY (cb_config_load (&fresh.sources, &config, err));
     cb_config_destroy (&self->config);
     self->config = config;
     s_apply_config (self);
     cb_log_info ("configuration read again");
     s_on_changed (self);
     return 0;
+}
+
+static void
+s_on_hangup (cb_source *source, int signal, void *context)
+{
+    cb_err err = CB_ERR_INIT;
+
+    (void)source;
+    (void)signal;
+    if (s_on_reload (context, &err) < 0)
+        cb_log_error ("configuration not read again", CB_STR ("why", err.text));
 }
 
 static const cb_control_events s_control_events = {s_on_changed, s_on_reload, s_shutdown};
@@ -245,6 +261,7 @@ s_open_sources (cb_broker *self, cb_err *err)
 {
     CB_TRY (cb_loop_at (self->loop, CB_USEC_NEVER, s_on_leave, self, &self->leave, err));
     CB_TRY (cb_loop_signal (self->loop, SIGTERM, s_on_signal, self, &self->term, err));
+    CB_TRY (cb_loop_signal (self->loop, SIGHUP, s_on_hangup, self, &self->hangup, err));
     return cb_loop_signal (self->loop, SIGINT, s_on_signal, self, &self->interrupt, err);
 }
 
@@ -365,6 +382,7 @@ cb_broker_destroy (cb_broker **self_at)
     cb_source_destroy (&self->leave);
     cb_source_destroy (&self->term);
     cb_source_destroy (&self->interrupt);
+    cb_source_destroy (&self->hangup);
     cb_config_destroy (&self->config);
     cb_close (&self->services.sessions_fd);
     if (self->runtime >= 0)

@@ -34,6 +34,7 @@ static const struct row s_rows[CB_LAUNCH__COUNT] = {
     [CB_LAUNCH_SHUTDOWN] = {"shutdown", 0, 0, 0, 0, 0, 0},
     [CB_LAUNCH_USAGE] = {"usage", 0, 0, 0, 0, 0, 0},
     [CB_LAUNCH_FORGET] = {"forget", 0, 0, 0, 0, 0, 0},
+    [CB_LAUNCH_RELOAD] = {"reload", 0, 0, 0, 0, 1, 1},
     [CB_LAUNCH_OPEN] = {"open", sizeof (cb_launch_open), TEXT (cb_launch_open, path), 0, 0, 0},
     [CB_LAUNCH_STARTED] = {"started", sizeof (cb_launch_started), TEXT (cb_launch_started, cgroup),
                            0, 2, 2},
@@ -47,6 +48,8 @@ static const struct row s_rows[CB_LAUNCH__COUNT] = {
     [CB_LAUNCH_LISTED] = {"listed", 0, 0, 0, 0, 0, 0},
     [CB_LAUNCH_OPENED] = {"opened", sizeof (cb_launch_opened), 0, 0, 0, 1, 1},
     [CB_LAUNCH_USED] = {"used", sizeof (cb_launch_used), 0, 0, 0, 0, 0},
+    [CB_LAUNCH_CONFIG] = {"config", sizeof (cb_launch_config), TEXT (cb_launch_config, labels), 0,
+                          0, CB_LAUNCH_CONFIGS},
     [CB_LAUNCH_STAGE] = {"stage", sizeof (cb_launch_stage), TEXT (cb_launch_stage, text), 0, 0, 1},
 };
 

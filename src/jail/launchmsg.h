@@ -29,6 +29,8 @@ typedef enum {
     CB_LAUNCH_SHUTDOWN, /* -: end everything */
     CB_LAUNCH_USAGE,    /* -: what a live jail has used so far; answer USED */
     CB_LAUNCH_FORGET,   /* -: the files of a jail that EXITED are needed no longer; answer DONE */
+    CB_LAUNCH_RELOAD,   /* -: the configuration files opened anew. fds: a SEQPACKET socket on which
+                           CONFIG or FAILED comes, from a process of its own: it may take a while */
     /* broker or filer -> warden */
     CB_LAUNCH_OPEN, /* cb_launch_open: a file or folder of a jail's quota tmpfs */
     /* warden -> broker */
@@ -43,6 +45,7 @@ typedef enum {
     CB_LAUNCH_LISTED,  /* - */
     CB_LAUNCH_OPENED,  /* cb_launch_opened. fds: the file or folder */
     CB_LAUNCH_USED,    /* cb_launch_used */
+    CB_LAUNCH_CONFIG,  /* cb_launch_config. fds: the configuration files, in the labels' order */
     /* stages -> warden (on the jail's status socket, SO_PASSCRED) */
     CB_LAUNCH_STAGE, /* cb_launch_stage: a stage is done (fds: quota tmpfs for STAGE_MOUNTS) or
                         failed */
@@ -116,6 +119,12 @@ typedef struct cb_launch_used {
     uint64_t peak_memory; /* bytes, 0: not known */
     uint64_t cpu_usec;    /* 0: not known */
 } cb_launch_used;
+
+#define CB_LAUNCH_CONFIGS 16
+
+typedef struct cb_launch_config {
+    char labels[8192]; /* a line a file: its path */
+} cb_launch_config;
 
 typedef enum {
     CB_STAGE_SPAWN = 0,  /* the warden's child before cellblock-jail: cgroup, inputs opened */

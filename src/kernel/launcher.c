@@ -309,3 +309,13 @@ cb_launcher_shutdown (cb_launcher *self, cb_err *err)
 {
     return s_send (self, CB_LAUNCH_SHUTDOWN, 0, NULL, 0, err);
 }
+
+int
+cb_launcher_reload (cb_launcher *self, int socket, cb_err *err)
+{
+    cb_launch_out out = {.head = {.type = CB_LAUNCH_RELOAD, .serial = self->next_serial++},
+                         .fds = &socket,
+                         .n_fds = 1};
+
+    return cb_launch_send (self->socket, &out, err);
+}

@@ -63,5 +63,8 @@ void cb_launcher_release (cb_launcher *self, uint64_t jail);
 int cb_launcher_serving (cb_launcher *self, cb_err *err) __attribute__ ((warn_unused_result));
 /* Asks the warden to end everything. */
 int cb_launcher_shutdown (cb_launcher *self, cb_err *err) __attribute__ ((warn_unused_result));
+/* Asks for the configuration files; the answer comes on the other end of socket (borrowed). */
+int cb_launcher_reload (cb_launcher *self, int socket, cb_err *err)
+    __attribute__ ((warn_unused_result));
 
 #endif

@@ -91,8 +91,8 @@ s_build_args (const cb_broker *self, struct command *command, cb_err *err)
     CB_TRY (s_option (command, "--runtime-dir", config->place->runtime_path, err));
     CB_TRY (s_option (command, "--state-dir", config->place->state_path, err));
     CB_TRY (s_number_option (command, "--warden-pid", getppid (), err));
-    for (size_t i = 0; i < config->n_configs; i++) {
-        (void)snprintf (text, sizeof text, "%zu=%s", FD_CONFIG + i, config->config_labels[i]);
+    for (size_t i = 0; i < config->configs->n; i++) {
+        (void)snprintf (text, sizeof text, "%zu=%s", FD_CONFIG + i, config->configs->labels[i]);
         CB_TRY (s_option (command, "--config-fd", text, err));
     }
     for (size_t i = 0; i < config->n_sets; i++)
@@ -139,8 +139,11 @@ s_become (const cb_broker *self, const char *program, const int *lines, pid_t wa
 
     cb_spawn_begin (warden, "0");
     spawn.program_fd = open (program, O_PATH | O_CLOEXEC);
-    for (size_t i = 0; i < self->config.n_configs && spawn.n_fds < CB_SPAWN_FDS_MAX; i++)
-        fds[spawn.n_fds++] = self->config.config_fds[i];
+    /* Those that were opened before serve when they cannot be opened now. */
+    if (cb_configs_open (self->config.configs, &err) < 0)
+        cb_log_warn ("configuration not opened anew", CB_STR ("why", err.text));
+    for (size_t i = 0; i < self->config.configs->n; i++)
+        fds[spawn.n_fds++] = self->config.configs->fds[i];
     if (s_build_args (self, &command, &err) == 0 && s_build_env (&command, &err) == 0 &&
         cb_spawn_drop (self->config.place->broker_uid, warden, &err) == 0)
         (void)cb_spawn_exec (&spawn, &err);

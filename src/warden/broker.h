@@ -2,6 +2,7 @@
 #ifndef CB_WARDEN_BROKER_H
 #define CB_WARDEN_BROKER_H
 
+#include "warden/configs.h"
 #include "warden/line.h"
 #include "warden/place.h"
 #include "warden/reactor.h"
@@ -13,11 +14,9 @@
 #define CB_BROKER_RESTARTS_WITHIN (10 * CB_USEC_PER_SEC)
 
 typedef struct cb_broker_config {
-    const cb_place *place;            /* borrowed */
-    const char *const *config_labels; /* borrowed: paths of the configuration files */
-    const int *config_fds;            /* borrowed */
-    size_t n_configs;
-    char *const *sets; /* borrowed: texts of --set */
+    const cb_place *place; /* borrowed */
+    cb_configs *configs;   /* borrowed; the broker's child opens them anew */
+    char *const *sets;     /* borrowed: texts of --set */
     size_t n_sets;
 } cb_broker_config;
 

@@ -22,15 +22,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CONFIGS_MAX 16
-#define SETS_MAX    256
+#define SETS_MAX 256
 
 #define EXIT_USAGE 2
 
 struct options {
     int foreground;
     int ready_fd;
-    const char *configs[CONFIGS_MAX]; /* of --config, then all that are used */
+    const char *configs[CB_CONFIGS_GIVEN];
     size_t n_configs;
     char *sets[SETS_MAX];
     size_t n_sets;
@@ -82,7 +81,7 @@ s_take_option (struct options *self, int option)
         self->foreground = 1;
         return -1;
     case 'C':
-        if (self->n_configs >= CONFIGS_MAX - 3)
+        if (self->n_configs >= CB_CONFIGS_GIVEN)
             return s_usage_error ("too many of --config: ", optarg);
         self->configs[self->n_configs++] = optarg;
         return -1;
@@ -131,67 +130,6 @@ s_parse (struct options *self, int argc, char **argv)
             return code;
     }
     return optind < argc ? s_usage_error ("unexpected argument: ", argv[optind]) : -1;
-}
-
-/* -- configuration files --------------------------------------------------------------------- */
-
-struct configs {
-    char paths[CONFIGS_MAX][PATH_MAX];
-    const char *labels[CONFIGS_MAX];
-    int fds[CONFIGS_MAX];
-    size_t n;
-};
-
-static int
-s_add_config (struct configs *self, int must_exist, const char *path, cb_err *err)
-{
-    struct stat status;
-    int fd = open (path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-
-    if (fd < 0 && errno == ENOENT && !must_exist)
-        return 0;
-    if (fd < 0)
-        return cb_fail_errno (err, CB_E_NOTFOUND, "cannot read the configuration %.900s", path);
-    if (fstat (fd, &status) < 0 || !S_ISREG (status.st_mode)) {
-        cb_close (&fd);
-        return cb_fail (err, CB_E_INVALID, "the configuration %.900s is not a file", path);
-    }
-    (void)snprintf (self->paths[self->n], PATH_MAX, "%s", path);
-    self->labels[self->n] = self->paths[self->n];
-    self->fds[self->n++] = fd;
-    return 0;
-}
-
-/* The user's own: $XDG_CONFIG_HOME, else ~/.config. */
-static int
-s_add_user_config (struct configs *self, cb_err *err)
-{
-    const char *xdg = getenv ("XDG_CONFIG_HOME");
-    const char *home = getenv ("HOME");
-    char path[PATH_MAX];
-    int size = 0;
-
-    if (xdg != NULL && xdg[0] == '/')
-        size = snprintf (path, sizeof path, "%s/cellblock/cellblock.conf", xdg);
-    else if (home != NULL && home[0] == '/')
-        size = snprintf (path, sizeof path, "%s/.config/cellblock/cellblock.conf", home);
-    if (size <= 0 || (size_t)size >= sizeof path)
-        return 0;
-    return s_add_config (self, 0, path, err);
-}
-
-static int
-s_open_configs (struct configs *self, const struct options *options, cb_err *err)
-{
-    const char *own = getenv ("CELLBLOCK_CONFIG");
-
-    CB_TRY (s_add_config (self, 0, "/etc/cellblock/cellblock.conf", err));
-    CB_TRY (s_add_user_config (self, err));
-    if (own != NULL && own[0] != '\0')
-        CB_TRY (s_add_config (self, 1, own, err));
-    for (size_t i = 0; i < options->n_configs; i++)
-        CB_TRY (s_add_config (self, 1, options->configs[i], err));
-    return 0;
 }
 
 /* -- into the background --------------------------------------------------------------------- */
@@ -283,7 +221,7 @@ s_keep_from_oom (void)
 
 struct daemon {
     struct options options;
-    struct configs configs;
+    cb_configs configs;
     cb_place place;
     cb_cgroups cgroups;
     struct rlimit nofile;
@@ -312,7 +250,8 @@ s_prepare (struct daemon *self, cb_err *err)
 {
     (void)getrlimit (RLIMIT_NOFILE, &self->nofile);
     (void)umask (077);
-    CB_TRY (s_open_configs (&self->configs, &self->options, err));
+    CB_TRY (cb_configs_find (&self->configs, self->options.configs, self->options.n_configs, err));
+    CB_TRY (cb_configs_open (&self->configs, err));
     CB_TRY (cb_place_open (&self->place, err));
     CB_TRY (s_take_kernelspec (self, err));
     if (!self->options.foreground)
@@ -337,8 +276,7 @@ s_run (struct daemon *self, cb_err *err)
         return cb_fail_errno (err, CB_E_IO, "fork");
     if (warden > 0) {
         cb_close (&ends[0]);
-        for (size_t i = 0; i < self->configs.n; i++)
-            cb_close (&self->configs.fds[i]);
+        cb_configs_close (&self->configs);
         _exit (cb_janitor_serve (&self->place, &self->cgroups, warden, ends[1],
                                  self->options.ready_fd));
     }
@@ -347,9 +285,7 @@ s_run (struct daemon *self, cb_err *err)
     const cb_warden_config config = {.place = &self->place,
                                      .cgroups = &self->cgroups,
                                      .broker = {.place = &self->place,
-                                                .config_labels = self->configs.labels,
-                                                .config_fds = self->configs.fds,
-                                                .n_configs = self->configs.n,
+                                                .configs = &self->configs,
                                                 .sets = self->options.sets,
                                                 .n_sets = self->options.n_sets},
                                      .nofile = self->nofile,

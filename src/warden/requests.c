@@ -10,6 +10,7 @@
 #include "base/table.h"
 #include "warden/proc.h"
 #include "warden/report.h"
+#include "warden/spawn.h"
 
 #include <signal.h>
 #include <string.h>
@@ -190,6 +191,41 @@ s_on_usage (cb_warden *self, const cb_launch_in *in, cb_packet *packet)
     cb_line_answer (&self->broker.line, &in->head, CB_LAUNCH_USED, &used, sizeof used);
 }
 
+/* In a child: the files may lie on a file system that takes its time. */
+static void
+s_reload (cb_warden *self, int socket, pid_t warden)
+{
+    cb_err err = CB_ERR_INIT;
+
+    cb_spawn_begin (warden, "0");
+    if (cb_configs_open (self->broker.config.configs, &err) < 0 ||
+        cb_configs_send (self->broker.config.configs, socket, &err) < 0) {
+        cb_launch_failed failed = {.code = err.code};
+        memcpy (failed.text, err.text, sizeof failed.text);
+        cb_launch_out out = {
+            .head.type = CB_LAUNCH_FAILED, .body = &failed, .body_size = sizeof failed};
+        _exit (cb_launch_send (socket, &out, NULL) < 0);
+    }
+    _exit (0);
+}
+
+static void
+s_on_reload (cb_warden *self, const cb_launch_in *in, cb_packet *packet)
+{
+    cb_err err = CB_ERR_INIT;
+    pid_t warden = getpid ();
+    pid_t pid = self->reloader == 0 ? fork () : -1;
+
+    if (pid == 0)
+        s_reload (self, packet->fds[0], warden);
+    if (pid < 0) {
+        (void)cb_fail (&err, CB_E_BUSY, "the configuration cannot be read again now");
+        cb_line_fail (&self->broker.line, &in->head, &err);
+        return;
+    }
+    self->reloader = pid;
+}
+
 static void
 s_on_forget (cb_warden *self, const cb_launch_in *in, cb_packet *packet)
 {
@@ -251,6 +287,7 @@ static const struct row {
     {CB_LAUNCH_SERVING, s_on_serving}, {CB_LAUNCH_SHUTDOWN, s_on_shutdown},
     {CB_LAUNCH_USAGE, s_on_usage},     {CB_LAUNCH_FORGET, s_on_forget},
     {CB_LAUNCH_OPEN, s_on_open},       {CB_LAUNCH_FAILED, s_on_failed},
+    {CB_LAUNCH_RELOAD, s_on_reload},
 };
 
 static void

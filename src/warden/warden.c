@@ -24,6 +24,7 @@
 
 #define SERVING_WAIT (20 * CB_USEC_PER_SEC) /* from the broker's start to CB_LAUNCH_SERVING */
 #define BROKER_WAIT  (5 * CB_USEC_PER_SEC)  /* from SIGTERM to SIGKILL at the end */
+#define LINE_WAIT    CB_USEC_PER_SEC        /* from the end of its line to SIGKILL */
 #define JAILS_WAIT   (10 * CB_USEC_PER_SEC) /* for the last jails at the end */
 #define LIST_STEP    (5 * CB_USEC_PER_MSEC)
 #define LIST_QUEUED  8 /* JAIL packets waiting: each holds 14 descriptors */
@@ -67,6 +68,7 @@ s_on_timer (void *context)
         cb_warden_end (self, 1, "the broker did not get ready in time: see the log");
         return;
     case CB_WARDEN_SERVING:
+        cb_broker_signal (&self->broker, SIGKILL);
         return;
     case CB_WARDEN_BROKER_ENDS:
         cb_log_warn ("the broker does not end: killed");
@@ -88,13 +90,14 @@ s_is_over (const cb_warden *self)
 
 /* -- lines ----------------------------------------------------------------------------------- */
 
-/* A broker without its line is of no use. */
+/* A broker without its line is of no use; mostly it is just ending. */
 static void
 s_on_broker_line_end (void *context)
 {
     cb_warden *self = context;
 
-    cb_broker_signal (&self->broker, SIGKILL);
+    if (self->state < CB_WARDEN_BROKER_ENDS)
+        cb_reactor_set (&self->reactor, &self->timer, cb_now () + LINE_WAIT);
 }
 
 static void
@@ -123,6 +126,7 @@ s_on_broker_end (cb_warden *self, int status)
         cb_warden_end (self, 1, self->why);
         return;
     case CB_WARDEN_SERVING:
+        cb_reactor_cancel (&self->reactor, &self->timer);
         if (cb_broker_start (&self->broker, &err) < 0) {
             cb_log_error ("broker not started again", CB_STR ("why", err.text));
             cb_warden_end (self, 1, err.text);
@@ -154,7 +158,8 @@ s_kill_orphans (cb_warden *self)
     size_t n = cb_proc_children (pids, CHILDREN_MAX);
 
     for (size_t i = 0; i < n; i++)
-        if (pids[i] != self->broker.pid && !cb_jails_has_child (&self->jails, pids[i]))
+        if (pids[i] != self->broker.pid && pids[i] != self->reloader &&
+            !cb_jails_has_child (&self->jails, pids[i]))
             (void)kill (pids[i], SIGKILL);
 }
 
@@ -173,7 +178,9 @@ s_reap (cb_warden *self)
         }
         if (waitpid (info.si_pid, &status, 0) != info.si_pid)
             continue;
-        if (is_broker)
+        if (info.si_pid == self->reloader)
+            self->reloader = 0;
+        else if (is_broker)
             s_on_broker_end (self, status);
         else
             (void)cb_jails_on_child (&self->jails, info.si_pid, status);

@@ -1,0 +1,54 @@
+"""test_warden.py - the whole daemon when its parts are killed, hung up on or asked to reload; what
+is left behind is counted by the fixtures."""
+import os
+import signal
+
+import pytest
+
+import leaks
+
+
+def ended(daemon, signum):
+    """The daemon's exit status after a signal to its warden."""
+    os.kill(daemon.connection()["warden_pid"], signum)
+    return daemon.daemon.wait(20)
+
+
+def test_a_reload_reads_the_file_that_took_the_place(new_house, tmp_path):
+    path, other = tmp_path / "cellblock.conf", tmp_path / "new"
+    path.write_text("[profile default]\nwall = 5 s\n")
+    house = new_house().start("--config", str(path))
+    client = house.client()
+    assert client.call("new", name="amber")["wall_s"] == 5
+    other.write_text("[profile default]\nwall = 7 s\n")
+    os.rename(other, path)
+    client.call("reload")
+    assert client.call("new")["wall_s"] == 7
+    path.unlink()
+    reply, _ = client.ask("reload")
+    assert reply.content["status"] == "error" and "No such file" in reply.content["evalue"]
+    path.write_text("[profile default]\nwall = 9 s\n")
+    os.kill(client.call("status")["warden_pid"], signal.SIGHUP)
+    assert leaks.wait_for(lambda: client.call("new")["wall_s"] == 9)
+    assert client.call("show", session="amber")["state"] != "dead"
+
+
+@pytest.mark.parametrize("signum, status",
+                         [(signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGKILL, 1)])
+def test_the_warden_ends_while_a_cell_runs(daemon, client, signum, status):
+    client.call("new", name="amber", wait=True)
+    client.send("run", {"session": "amber", "code": "import subprocess\n"
+                        "subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
+                        "while True: pass"})
+    assert ended(daemon, signum) == status
+    assert leaks.wait_for(lambda: not os.path.exists(daemon.runtime_dir)
+                          or not os.listdir(daemon.runtime_dir))
+
+
+def test_the_janitor_is_killed(daemon, client):
+    client.call("new", name="amber", wait=True)
+    warden = daemon.connection()["warden_pid"]
+    daemon.daemon.kill()
+    daemon.daemon.wait(20)
+    assert leaks.wait_for(lambda: warden not in leaks.descendants(), 20)
+    assert not os.path.exists(os.path.join(daemon.runtime_dir, "broker.json"))
