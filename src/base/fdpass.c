@@ -99,10 +99,22 @@ cb_packet_recv (int socket, void *bytes, size_t room, cb_packet *ret_packet, cb_
     return CB_PACKET_OK;
 }
 
+/* A peer may send a TCP socket that lingers: to close the last copy of it would wait for as long as
+ * he likes. */
+static void
+s_close_foreign (int *fd)
+{
+    const struct linger none = {0, 0};
+
+    if (*fd >= 0)
+        (void)setsockopt (*fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    cb_close (fd);
+}
+
 void
 cb_packet_done (cb_packet *packet)
 {
     for (size_t i = 0; i < packet->n_fds; i++)
-        cb_close (&packet->fds[i]);
+        s_close_foreign (&packet->fds[i]);
     packet->n_fds = 0;
 }

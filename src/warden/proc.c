@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/fdio.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -117,6 +118,25 @@ s_parse_pids (const char *text, pid_t *pids, size_t room)
     return n;
 }
 
+/* Kernels without CONFIG_PROC_CHILDREN: everybody is asked for his parent. */
+static size_t
+s_scan_children (pid_t *pids, size_t room)
+{
+    DIR *dir = opendir ("/proc");
+    size_t n = 0;
+
+    if (dir == NULL)
+        return 0;
+    for (struct dirent *entry = readdir (dir); entry != NULL && n < room; entry = readdir (dir)) {
+        char *end = NULL;
+        long pid = strtol (entry->d_name, &end, 10);
+        if (pid > 0 && *end == '\0' && cb_proc_parent ((pid_t)pid) == getpid ())
+            pids[n++] = (pid_t)pid;
+    }
+    (void)closedir (dir);
+    return n;
+}
+
 size_t
 cb_proc_children (pid_t *pids, size_t room)
 {
@@ -126,7 +146,7 @@ cb_proc_children (pid_t *pids, size_t room)
     (void)snprintf (path, sizeof path, "/proc/self/task/%d/children", (int)getpid ());
     cb_auto_close int fd = open (path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return 0;
+        return s_scan_children (pids, room);
     cb_buf_init (&text, 256 * 1024);
     size_t n = cb_read_all (fd, &text, NULL) == 0 && text.data != NULL
                    ? s_parse_pids (text.data, pids, room)

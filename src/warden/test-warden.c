@@ -1,6 +1,9 @@
 /* test-warden.c - the parts of the warden that decide: ceiling, uids, bubblewrap's list, cgroup
  * paths, tails. No process, no privilege needed. */
 #include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fdpass.h"
 #include "base/idmap.h"
 #include "base/runtime.h"
 #include "base/tap.h"
@@ -15,8 +18,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -430,6 +435,54 @@ s_test_proc (void)
         "all children are ended");
 }
 
+/* A TCP connection with unsent bytes that lingers: whoever closes its last copy would wait. */
+static int
+s_lingering (int *ret_peer)
+{
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK)};
+    socklen_t size = sizeof name;
+    const struct linger hour = {1, 3600};
+    static const char block[65536];
+    cb_auto_close int listening = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (listening < 0 || bind (listening, (struct sockaddr *)&name, size) < 0 ||
+        listen (listening, 1) < 0 || getsockname (listening, (struct sockaddr *)&name, &size) < 0)
+        return -1;
+    (void)!connect (fd, (struct sockaddr *)&name, size);
+    *ret_peer = accept (listening, NULL, NULL);
+    while (write (fd, block, sizeof block) > 0)
+        continue;
+    (void)setsockopt (fd, SOL_SOCKET, SO_LINGER, &hour, sizeof hour);
+    return fd;
+}
+
+static void
+s_test_lingering (void)
+{
+    cb_packet packet;
+    char byte = 0;
+    int pair[2];
+    int peer = -1;
+    int fd = s_lingering (&peer);
+
+    if (fd < 0 || socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+        ok (1, "a socket that lingers # SKIP no loopback network here");
+        return;
+    }
+    ok (cb_packet_send (pair[0], "x", 1, &fd, 1, NULL) == 0 && close (fd) == 0 &&
+            cb_packet_recv (pair[1], &byte, 1, &packet, NULL) == CB_PACKET_OK && packet.n_fds == 1,
+        "a socket that lingers for an hour comes");
+    cb_usec before = cb_now ();
+    (void)alarm (10);
+    cb_packet_done (&packet);
+    (void)alarm (0);
+    ok (cb_now () - before < CB_USEC_PER_SEC, "and is closed at once");
+    (void)close (peer);
+    (void)close (pair[0]);
+    (void)close (pair[1]);
+}
+
 int
 main (void)
 {
@@ -443,5 +496,6 @@ main (void)
     s_test_tail ();
     s_test_reactor ();
     s_test_proc ();
+    s_test_lingering ();
     return tap_done ();
 }
