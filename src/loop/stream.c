@@ -296,10 +296,12 @@ cb_stream_admit (cb_stream *self, size_t size)
         self->queued += size;
         return CB_STREAM_ADMITTED;
     }
+    /* Asking again and again does not put the answer off. */
+    int asked = self->want_drained;
     self->want_drained = 1;
     if (self->queued > 0)
         s_watch (self);
-    else
+    else if (!asked)
         s_call_at (self, cb_now () + RETRY_AFTER);
     return CB_STREAM_FULL;
 }

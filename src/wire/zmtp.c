@@ -123,7 +123,7 @@ s_step_greeting (cb_zmtp *self, cb_err *err)
     if (rest.size < GREETING_SIZE)
         return CB_ZMTP_STEP_STARVED;
     /* A major version above 3 has to understand ours (RFC 23), so it is treated as the newest. */
-    int newer = rest.data[SIGNATURE_SIZE] > 3;
+    int newer = (unsigned char)rest.data[SIGNATURE_SIZE] > 3;
     self->minor = newer ? 1 : (unsigned char)rest.data[SIGNATURE_SIZE + 1];
     self->in_at += GREETING_SIZE;
     if (cb_buf_put (&self->out, self->ready.data, self->ready.size) < 0)
