@@ -323,12 +323,41 @@ s_test_bad_stages (void)
                     CB_LAUNCH_STAGE, CB_STAGE_INIT);
     rig_script (&s_rig, "cellblock-jail", script);
     s_failed_process ("a stage that skips the others", "no tmpfs came");
+    (void)snprintf (
+        script, sizeof script,
+        "#!/usr/bin/python3\nimport os, struct, time\n"
+        "if os.fork() == 0: os.write(10, struct.pack('<IIQQIiII1024s', 1, %d, 0, 0, %d, "
+        "0, 0, 0, b''))\n"
+        "time.sleep(600)\n",
+        CB_LAUNCH_STAGE, CB_STAGE_MOUNTS);
+    rig_script (&s_rig, "cellblock-jail", script);
+    s_failed_process ("a stage that somebody else reports", "reported by process");
     rig_script (&s_rig, "cellblock-jail", "#!/bin/sh\nsleep 600 &\nsleep 600\n");
     uint64_t serial = rig_send_start (&s_rig, ++s_jail, &s_spec, SLEEP);
     ok (s_ask (CB_LAUNCH_KILL, s_jail, CB_LAUNCH_DONE) == CB_LAUNCH_DONE, "a start is killed");
     ok (s_exited () != NULL, "and all of it ends");
     (void)serial;
     rig_script (&s_rig, "cellblock-jail", NULL);
+}
+
+/* The groups of jails that ended are gone while the daemon lives. */
+static void
+s_test_groups_go (void)
+{
+    static cb_cgroups groups;
+    char path[2 * PATH_MAX];
+    size_t left = 0;
+    struct stat status;
+
+    cb_cgroups_find (&groups);
+    for (size_t i = 0; i < groups.n_trees; i++) {
+        (void)snprintf (path, sizeof path, "%s/cellblock-%d", groups.trees[i].base,
+                        (int)s_rig.warden);
+        /* Links of a folder without folders: two; with v2 the daemon itself may live in one. */
+        if (stat (path, &status) == 0 && !groups.trees[i].is_own)
+            left += (size_t)status.st_nlink - 2;
+    }
+    ok (left == 0, "no group of a jail that ended is left (%zu)", left);
 }
 
 static void
@@ -430,6 +459,7 @@ main (void)
     s_test_files ();
     s_test_refusals ();
     s_test_bad_stages ();
+    s_test_groups_go ();
     s_test_hostile_broker ();
     s_test_broker_dies ();
     s_test_deaf_broker ();
