@@ -60,7 +60,8 @@ struct cb_broker {
     size_t sessions_bound; /* by descriptors */
     cb_usec trimmed_at;
     cb_source *leave;
-    int leaving; /* SHUTDOWN is with the warden */
+    int leaving;  /* SHUTDOWN is with the warden */
+    int orphaned; /* the warden died: this is no end in order, and no cell is told that it is one */
     cb_source *term;
     cb_source *interrupt;
     cb_source *hangup;
@@ -73,6 +74,8 @@ s_on_signal (cb_source *source, int signal, void *context)
 
     (void)source;
     cb_log_info ("ending on a signal", CB_INT ("signal", signal));
+    /* The warden's death is a signal too (PDEATHSIG), and may be seen before its line closes. */
+    self->orphaned = getppid () != self->facts.warden_pid;
     cb_loop_exit (self->loop, 0);
 }
 
@@ -82,6 +85,7 @@ s_on_warden_gone (void *context)
     cb_broker *self = context;
 
     cb_log_warn ("the warden is gone");
+    self->orphaned = 1;
     cb_loop_exit (self->loop, 0);
 }
 
@@ -373,7 +377,7 @@ cb_broker_destroy (cb_broker **self_at)
         return;
     /* Nobody is left who could be told that a client or a session went. */
     self->leaving = 1;
-    if (self->registry != NULL)
+    if (self->registry != NULL && !self->orphaned)
         cb_registry_end (self->registry);
     cb_control_destroy (&self->control);
     cb_registry_destroy (&self->registry);
