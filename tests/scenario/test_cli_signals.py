@@ -42,7 +42,8 @@ def test_a_daemon_that_is_killed_under_a_run(daemon):
     process = daemon.popen("run", "-s", "work", "-c", BUSY)
     assert process.stdout.readline() == "on\n"
     daemon.stop(signal.SIGKILL)
-    assert process.wait(20) == 1
+    # 6: the broker still had the time to say that the cell's kernel was ended; 1: it had not.
+    assert process.wait(20) in (1, 6)
     assert process.stderr.read().startswith("cellblock: ")
     process.stdout.close()
     process.stderr.close()
