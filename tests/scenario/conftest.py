@@ -29,6 +29,11 @@ SOURCE = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 SECONDS = 120
 LOG_LINES = 150
 
+# What also runs against a build with sanitizers (-m sanitized): everything in these files that is
+# not marked `plain`, and what is marked `sanitized` elsewhere.
+SANITIZED = {"test_abuse", "test_door", "test_files", "test_life", "test_protocol",
+             "test_transport"}
+
 _leaked = []
 
 
@@ -41,13 +46,17 @@ def build_folder():
 
 def pytest_configure(config):
     leaks.become_subreaper()
-    config.addinivalue_line("markers", "needs(program): skipped where the program is not built")
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("root") and os.getuid() != 0:
             item.add_marker(pytest.mark.skip(reason="needs root"))
+        for marker in item.iter_markers("needs"):
+            if not os.path.exists(os.path.join(build_folder(), marker.args[0])):
+                item.add_marker(pytest.mark.skip(reason=marker.args[0] + " is not built"))
+        if item.module.__name__ in SANITIZED and not item.get_closest_marker("plain"):
+            item.add_marker(pytest.mark.sanitized)
 
 
 @pytest.fixture(autouse=True)

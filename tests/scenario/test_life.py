@@ -409,6 +409,7 @@ class Deaf(Client):
 
 
 @pytest.mark.limit(180)
+@pytest.mark.plain
 def test_readers_that_do_not_read(new_house):
     """Their messages wait within bounds, what is over them is lost and counted; who reads notices
     nothing, even when the bytes of all clients are used up."""
