@@ -243,12 +243,24 @@ s_break (cb_run *self, const char *words)
     self->error = s_error ("KernelProtocolError", text);
 }
 
+/* The kernel says that the cell is over: its time is not counted against it any more, and nothing
+ * is left to interrupt. What is awaited yet has a patience of its own. */
+static void
+s_stop_clock (cb_run *self)
+{
+    self->wall_at = CB_USEC_NEVER;
+    self->hard_at = CB_USEC_NEVER;
+    self->kill_at = CB_USEC_NEVER;
+    self->interrupt_due = 0;
+}
+
 static int
 s_replied (cb_run *self, cb_usec now)
 {
     if (self->replied)
         return CB_RUN_TWICE;
     self->replied = 1;
+    s_stop_clock (self);
     self->over_at = self->idle ? CB_USEC_NEVER : now + PATIENCE;
     return CB_RUN_TAKEN;
 }
@@ -281,6 +293,7 @@ cb_run_on_idle (cb_run *self, cb_usec now)
     if (self->idle)
         return CB_RUN_TWICE;
     self->idle = 1;
+    s_stop_clock (self);
     self->over_at = self->replied ? CB_USEC_NEVER : now + PATIENCE;
     return CB_RUN_TAKEN;
 }
@@ -296,7 +309,7 @@ cb_run_is_complete (const cb_run *self)
 int
 cb_run_interrupt (cb_run *self, cb_usec now)
 {
-    if (!self->live || self->hard_at != CB_USEC_NEVER)
+    if (!self->live || self->replied || self->idle || self->hard_at != CB_USEC_NEVER)
         return 1;
     self->interrupted = 1;
     self->interrupt_due = 1;

@@ -50,7 +50,7 @@ int cb_run_on_idle (cb_run *self, cb_usec now);
 /* Reply and idle are both in. */
 int cb_run_is_complete (const cb_run *self);
 
-/* A person's interrupt. 0, or 1 when one is on its way already. */
+/* A person's interrupt. 0, or 1 when one is on its way already or the cell is over. */
 int cb_run_interrupt (cb_run *self, cb_usec now);
 
 /* What to do now, told once each; call again until WAIT. OVER: a reply without idle, and the

@@ -110,6 +110,40 @@ s_test_late (void)
     cb_run_destroy (&run);
 }
 
+/* The wall limit passes between a reply and its idle: such a cell is no timeout. */
+static void
+s_test_wall_while_waiting_for_idle (void)
+{
+    cb_run *run = s_run (SEC);
+
+    (void)s_reply (run, "{\"status\":\"ok\"}", 100 * SEC + 500 * MSEC);
+    ok (cb_run_tick (run, 102 * SEC) == CB_RUN_WAIT &&
+            cb_run_deadline (run) == 102 * SEC + 500 * MSEC,
+        "a cell that has replied is not over its time");
+    ok (cb_run_interrupt (run, 102 * SEC) == 1 && cb_run_tick (run, 102 * SEC) == CB_RUN_WAIT,
+        "nor is there anything to interrupt");
+    ok (cb_run_tick (run, 103 * SEC) == CB_RUN_OVER && s_status_is (run, "ok", NULL),
+        "its end is ok");
+    cb_run_destroy (&run);
+
+    run = s_run (SEC);
+    (void)cb_run_tick (run, 101 * SEC);
+    (void)s_reply (run, "{\"status\":\"error\",\"ename\":\"KeyboardInterrupt\"}", 101 * SEC);
+    ok (cb_run_tick (run, 102 * SEC) == CB_RUN_WAIT && cb_run_tick (run, 103 * SEC) == CB_RUN_OVER,
+        "a kernel that has answered the interrupt is not killed");
+    ok (s_status_is (run, "timeout", "WallTimeLimitExceeded"), "and the cell is a timeout");
+    cb_run_destroy (&run);
+
+    run = s_run (SEC);
+    (void)cb_run_on_idle (run, 100 * SEC + 500 * MSEC);
+    char words[200];
+    ok (cb_run_tick (run, 102 * SEC) == CB_RUN_WAIT &&
+            cb_run_tick (run, 103 * SEC) == CB_RUN_KILL &&
+            cb_run_kill_words (run, words, sizeof words) == 0,
+        "idle without a reply is judged as such: %s", words);
+    cb_run_destroy (&run);
+}
+
 static void
 s_test_wall (void)
 {
@@ -268,6 +302,7 @@ main (void)
     s_test_good ();
     s_test_late ();
     s_test_wall ();
+    s_test_wall_while_waiting_for_idle ();
     s_test_interrupt ();
     s_test_output ();
     s_test_endings ();
