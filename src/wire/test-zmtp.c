@@ -250,6 +250,34 @@ s_test_skip (void)
     }
 }
 
+/* In a message that is skipped empty parts cost too: they cannot go on for ever. */
+static void
+s_test_skip_empty_parts (void)
+{
+    enum { LEFT = 1000 }; /* parts that may follow the large one */
+    cb_zmtp_config config = {.socket_type = "DEALER", .budget = s_budget};
+    config.budget.skip = 1;
+    cb_zmtp *zmtp = cb_zmtp_new (&config, NULL);
+    cb_auto_free char *zeros = calloc (1, CB_ZMTP_FEED_MAX);
+    char header[CB_ZMTP_HEADER_MAX];
+    size_t size = (size_t)CB_ZMTP_SKIP_MAX - (LEFT + 1) * CB_ZMTP_PART_COST;
+    s_trace trace = {""};
+    int r = 0;
+
+    (void)s_play (zmtp, B (SHAKEN), 65536, &trace);
+    (void)s_play (zmtp, (cb_part){header, cb_zmtp_header (header, size, 1)}, 65536, &trace);
+    for (size_t left = size; left > 0 && r == 0;) {
+        size_t step = left < CB_ZMTP_FEED_MAX ? left : CB_ZMTP_FEED_MAX;
+        r = s_play (zmtp, (cb_part){zeros, step}, step, &trace);
+        left -= step;
+    }
+    for (int i = 0; i < LEFT && r == 0; i++)
+        r = s_play (zmtp, B ("\1\0"), 2, &trace);
+    ok (r == 0, "as many empty parts as there is room for: %s", trace.text);
+    ok (s_play (zmtp, B ("\1\0"), 2, &trace) == -CB_E_LIMIT, "not one more: %s", trace.text);
+    cb_zmtp_destroy (&zmtp);
+}
+
 static void
 s_test_calm (void)
 {
@@ -494,6 +522,7 @@ main (void)
     s_test_messages ();
     s_test_budgets ();
     s_test_skip ();
+    s_test_skip_empty_parts ();
     s_test_calm ();
     s_test_subscriptions ();
     s_test_output ();

@@ -45,7 +45,7 @@ typedef struct cb_zmtp_draft {
     size_t *sizes; /* owned: bytes of each part */
     size_t n_sizes;
     size_t sizes_room;
-    size_t weight;     /* what counts towards max_message */
+    size_t weight;     /* what counts towards max_message, or CB_ZMTP_SKIP_MAX */
     size_t frame_left; /* bytes of the current frame that have not come */
     uint64_t charged;  /* to the quota */
     int open;          /* a frame has begun and not ended */

@@ -114,18 +114,21 @@ s_check_frame (const cb_zmtp *self, const cb_zmtp_frame *frame, cb_err *err)
     return 0;
 }
 
-/* What came of the message is given up, what is still to come is only counted. */
+/* What came of the message is given up, what is still to come is only counted: its bytes, and what
+ * its parts cost, or empty ones could go on for ever. */
 static int
 s_begin_skipping (cb_zmtp *self, const cb_zmtp_frame *frame, cb_err *err)
 {
     cb_zmtp_draft *draft = &self->draft;
-    uint64_t before = draft->skipping ? draft->skipped : draft->used;
-    if (frame->size > CB_ZMTP_SKIP_MAX || before > CB_ZMTP_SKIP_MAX - frame->size)
+    uint64_t bytes = draft->skipping ? draft->skipped : draft->used;
+    uint64_t weight = draft->weight + CB_ZMTP_PART_COST;
+    if (frame->size > CB_ZMTP_SKIP_MAX || weight > CB_ZMTP_SKIP_MAX - frame->size)
         return cb_fail (err, CB_E_LIMIT, "a message of more than %llu bytes",
                         (unsigned long long)CB_ZMTP_SKIP_MAX);
     cb_zmtp_draft_drop (self);
     draft->skipping = 1;
-    draft->skipped = before + frame->size;
+    draft->skipped = bytes + frame->size;
+    draft->weight = (size_t)(weight + frame->size);
     draft->more = (frame->flags & CB_ZMTP_MORE) != 0;
     draft->frame_left = (size_t)frame->size;
     draft->open = 1;

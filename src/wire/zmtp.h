@@ -21,7 +21,8 @@
 
 typedef struct cb_zmtp cb_zmtp;
 
-/* Bytes of a message that is skipped; over it the connection ends in any case. */
+/* Bytes of a message that is skipped, CB_ZMTP_PART_COST for each part included; over it the
+ * connection ends in any case. */
 #define CB_ZMTP_SKIP_MAX ((uint64_t)1 << 30)
 
 typedef struct cb_zmtp_budget {
