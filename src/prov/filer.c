@@ -157,7 +157,10 @@ static int
 s_check (const cb_job *what, cb_err *err)
 {
     if (what->size > CB_FILER_BLOCK_MAX)
-        return cb_fail (err, CB_E_INVALID, "a block has at most %d bytes", CB_FILER_BLOCK_MAX);
+        return cb_fail (err, CB_E_LIMIT,
+                        "a step of a file has %zu bytes, at most %d are taken: send the file in "
+                        "several steps",
+                        what->size, CB_FILER_BLOCK_MAX);
     if (what->offset > (uint64_t)INT64_MAX - what->size)
         return cb_fail (err, CB_E_INVALID, "the offset is too large");
     if (s_is_file_job (what->kind))

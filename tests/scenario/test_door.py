@@ -40,6 +40,12 @@ def test_requests_that_make_no_sense(client, verb, content, code, words):
     assert reply.content.get("refused", False) == (verb == "run")
 
 
+def test_a_step_of_a_file_that_is_too_large(amber):
+    reply, _ = amber.ask("put", buffers=(b"x" * 262145,), session="amber", path="x", eof=True)
+    assert reply.content["ename"] == "limit", reply.content
+    assert "262145" in reply.content["evalue"] and "several" in reply.content["evalue"]
+
+
 def test_an_unknown_verb(client):
     request = client.send("dance")
     message = client.receive()
