@@ -236,20 +236,6 @@ s_tell_kept (cb_runner *self)
                              self->session, self->session);
 }
 
-/* A kernel that died takes the variables of its session along. */
-static void
-s_tell_loss (cb_runner *self)
-{
-    const json_t *error = json_object_get (self->result, "error");
-    const char *name = json_string_value (json_object_get (error, "ename"));
-
-    if (!self->fresh && !self->killed && name != NULL && strcmp (name, "KernelDied") == 0 &&
-        self->render->ops == &cb_render_text)
-        (void)cb_render_say (self->render, NULL,
-                             "the variables of session '%s' are gone; it gets a new kernel",
-                             self->session);
-}
-
 static int
 s_conclude (cb_runner *self, int *ret_exit, cb_err *err)
 {
@@ -267,7 +253,6 @@ s_conclude (cb_runner *self, int *ret_exit, cb_err *err)
     self->render->quiet |= self->killed;
     if (self->result != NULL && !self->render->out.given_up)
         CB_TRY (s_rendered (self, cb_render_end (self->render, self->result, err)));
-    s_tell_loss (self);
     s_tell_kept (self);
     *ret_exit = self->exit_code != 0 ? self->exit_code : cb_runner_exit_code (status);
     return 0;

@@ -11,18 +11,42 @@
 /* Of the last line on standard error: enough for an exception's text. */
 #define TAIL_MAX 300
 
-/* The last line that is not empty. */
+/* What Python's faulthandler writes after the line that names the fault: threads, their stacks,
+ * the extension modules (of which often only the end is kept). None of it is a cause. */
+static int
+s_is_dump (const char *line, size_t size)
+{
+    static const char *const starts[] = {"  File \"",           "  ...",
+                                         "  <no Python frame>", "Thread 0x",
+                                         "Current thread",      "Stack (most recent",
+                                         "Extension modules: "};
+
+    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++)
+        if (size >= strlen (starts[i]) && memcmp (line, starts[i], strlen (starts[i])) == 0)
+            return 1;
+    return size > 0 && line[size - 1] == ')' && memmem (line, size, " (total: ", 9) != NULL;
+}
+
+/* The last line that says something. */
 static void
 s_tail (const char *text, char tail[TAIL_MAX])
 {
     size_t end = strlen (text);
 
-    while (end > 0 && (text[end - 1] == '\n' || text[end - 1] == ' '))
-        end--;
-    size_t start = end;
-    while (start > 0 && text[start - 1] != '\n')
-        start--;
-    (void)snprintf (tail, TAIL_MAX, "%.*s", (int)(end - start), text + start);
+    tail[0] = '\0';
+    while (end > 0) {
+        size_t start = end;
+        while (start > 0 && text[start - 1] != '\n')
+            start--;
+        size_t size = end - start;
+        while (size > 0 && text[start + size - 1] == ' ')
+            size--;
+        if (size > 0 && !s_is_dump (text + start, size)) {
+            (void)snprintf (tail, TAIL_MAX, "%.*s", (int)size, text + start);
+            return;
+        }
+        end = start > 0 ? start - 1 : 0;
+    }
 }
 
 static void
@@ -32,13 +56,16 @@ s_ending (const cb_launch_exited *exited, char *text, size_t room)
 
     if (signal != 0) {
         const char *name = sigabbrev_np (signal);
-        (void)snprintf (text, room, "signal %d (SIG%s)", signal, name != NULL ? name : "?");
+        const char *words = sigdescr_np (signal);
+        (void)snprintf (text, room, "signal %d (SIG%s, %s)", signal, name != NULL ? name : "?",
+                        words != NULL ? words : "unknown");
         return;
     }
     /* bwrap passes a signal's number on as 128 + n, as shells do. */
     const char *name = exited->status > 128 ? sigabbrev_np (exited->status - 128) : NULL;
     if (name != NULL)
-        (void)snprintf (text, room, "status %d (as after SIG%s)", exited->status, name);
+        (void)snprintf (text, room, "status %d (as after SIG%s, %s)", exited->status, name,
+                        sigdescr_np (exited->status - 128));
     else
         (void)snprintf (text, room, "exit status %d", exited->status);
 }
@@ -47,10 +74,13 @@ void
 cb_death_of_exit (cb_death *self, const cb_launch_exited *exited, const cb_jail_spec *spec,
                   const char *why)
 {
-    char ending[64];
+    char ending[96];
     char tail[TAIL_MAX];
 
-    *self = (cb_death){.code = CB_E_GONE};
+    *self = (cb_death){.code = CB_E_GONE,
+                       .used = {.known = exited->cpu_usec > 0,
+                                .cpu = exited->cpu_usec,
+                                .peak_memory = exited->peak_memory}};
     s_ending (exited, ending, sizeof ending);
     s_tail (exited->text, tail);
     if (exited->oom_kills > 0 && spec->memory > 0) {

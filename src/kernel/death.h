@@ -4,6 +4,7 @@
 
 #include "base/units.h"
 #include "jail/launchmsg.h"
+#include "kernel/usage.h"
 
 typedef struct cb_death {
     int before_ready;  /* it never answered */
@@ -11,6 +12,7 @@ typedef struct cb_death {
     const char *limit; /* "memory" when that is the cause, else NULL. Static. */
     char limit_value[CB_UNITS_TEXT];
     char text[CB_ERR_TEXT_MAX];
+    cb_usage used; /* by the whole jail, as far as its control group counted */
 } cb_death;
 
 /* From what the warden reported. why: what we killed it for, or "" when we did not. */

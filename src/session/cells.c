@@ -400,7 +400,7 @@ s_die (cb_session *self, cb_entry *entry)
         s_entry_destroy (&entry);
         return;
     }
-    cb_run_die (entry->run, &self->death);
+    cb_run_die (entry->run, &self->death, cb_session_aftermath_ (self));
     s_finish (entry, none, "");
 }
 
@@ -425,7 +425,7 @@ cb_cells_on_death_ (cb_session *self)
     }
     if (self->running->collecting)
         return;
-    cb_run_die (self->running->run, &self->death);
+    cb_run_die (self->running->run, &self->death, cb_session_aftermath_ (self));
     s_end_running (self);
 }
 
@@ -518,6 +518,7 @@ void
 cb_cells_tick_ (cb_session *self, cb_usec now)
 {
     char why[200];
+    cb_usage usage;
 
     while (self->running != NULL) {
         switch (cb_run_tick (self->running->run, now)) {
@@ -528,6 +529,8 @@ cb_cells_tick_ (cb_session *self, cb_usec now)
             cb_kernel_interrupt_hard (self->kernel);
             break;
         case CB_RUN_KILL:
+            cb_kernel_usage (self->kernel, &usage);
+            cb_run_note_usage (self->running->run, &usage);
             self->by_clock = cb_run_kill_words (self->running->run, why, sizeof why);
             cb_kernel_kill (self->kernel, why);
             break;

@@ -58,6 +58,7 @@ struct cb_run {
     json_t *error; /* owned: ename, evalue, traceback */
     int dead;
     cb_death death;
+    const char *aftermath; /* static: what follows the death's words */
     cb_usage usage_before;
     cb_usage usage_after;
 };
@@ -402,10 +403,14 @@ cb_run_end (cb_run *self, cb_usec now)
 }
 
 void
-cb_run_die (cb_run *self, const cb_death *death)
+cb_run_die (cb_run *self, const cb_death *death, const char *aftermath)
 {
     self->dead = 1;
     self->death = *death;
+    self->aftermath = aftermath;
+    /* The process was not looked at before it ended: what the machine counted for the jail. */
+    if (!self->usage_after.known && self->begun_at > 0)
+        self->usage_after = death->used;
 }
 
 uint64_t
@@ -443,7 +448,7 @@ cb_run_status (const cb_run *self)
 static json_t *
 s_result_error (const cb_run *self)
 {
-    char text[CB_ERR_TEXT_MAX + 64];
+    char text[CB_ERR_TEXT_MAX + 256];
     char value[CB_UNITS_TEXT];
 
     if (self->timed_out) {
@@ -454,8 +459,11 @@ s_result_error (const cb_run *self)
                                    : "");
         return s_error ("WallTimeLimitExceeded", text);
     }
-    if (self->dead)
-        return s_error ("KernelDied", self->death.text);
+    if (self->dead) {
+        (void)snprintf (text, sizeof text, "%s%s%s", self->death.text,
+                        self->aftermath[0] != '\0' ? "; " : "", self->aftermath);
+        return s_error ("KernelDied", text);
+    }
     if (self->capped) {
         (void)snprintf (
             text, sizeof text, "the cell's output went over %s; %llu bytes were dropped",
@@ -489,7 +497,9 @@ s_result_usage (const cb_run *self)
         json_pack ("{s:f}", "wall_s", (double)self->wall_used / (double)CB_USEC_PER_SEC);
 
     if (self->usage_before.known && self->usage_after.known) {
-        cb_usec cpu = self->usage_after.cpu - self->usage_before.cpu;
+        cb_usec cpu = self->usage_after.cpu > self->usage_before.cpu
+                          ? self->usage_after.cpu - self->usage_before.cpu
+                          : 0;
         (void)json_object_set_new (usage, "cpu_s",
                                    json_real ((double)cpu / (double)CB_USEC_PER_SEC));
     }

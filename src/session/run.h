@@ -67,7 +67,8 @@ int cb_run_kill_words (const cb_run *self, char *text, size_t room);
 void cb_run_note_usage (cb_run *self, const cb_usage *usage);
 /* The kernel's part is over (complete, OVER, or dead). */
 void cb_run_end (cb_run *self, cb_usec now);
-void cb_run_die (cb_run *self, const cb_death *death);
+/* aftermath: what becomes of its session, in words (static), or "". */
+void cb_run_die (cb_run *self, const cb_death *death, const char *aftermath);
 
 /* Bytes of output dropped because of the cap. */
 uint64_t cb_run_dropped (const cb_run *self);

@@ -60,6 +60,8 @@ struct cb_session {
 /* The next deadline may be earlier now. */
 void cb_session_arm_ (cb_session *self);
 void cb_session_become_ (cb_session *self, cb_session_state next);
+/* What a death means for those who use the session, in words; "" when it ends with its kernel. */
+const char *cb_session_aftermath_ (const cb_session *self);
 /* The kernel is over and no cell needs it any more. */
 void cb_session_after_death_ (cb_session *self);
 

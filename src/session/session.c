@@ -245,20 +245,33 @@ s_forget_kernel (cb_session *self)
 
 /* ---- after a death ---- */
 
-/* Whether another automatic restart is within the bound; counts it. Cells that ran over their time
- * are no crashes: they cannot follow each other faster than clients ask. */
+/* Whether another automatic restart is within the bound. Cells that ran over their time are no
+ * crashes: they cannot follow each other faster than clients ask. */
 static int
-s_may_restart (cb_session *self, cb_usec now)
+s_may_restart (const cb_session *self, cb_usec now)
 {
-    cb_usec *oldest = &self->crashed_at[self->crashes % CB_RESTARTS_MAX];
+    cb_usec oldest = self->crashed_at[self->crashes % CB_RESTARTS_MAX];
 
-    if (self->by_clock)
-        return 1;
-    if (self->crashes >= CB_RESTARTS_MAX && now - *oldest < CB_RESTARTS_WITHIN)
-        return 0;
-    *oldest = now;
-    self->crashes++;
-    return 1;
+    return self->by_clock || self->crashes < CB_RESTARTS_MAX || now - oldest >= CB_RESTARTS_WITHIN;
+}
+
+static void
+s_count_crash (cb_session *self, cb_usec now)
+{
+    if (!self->by_clock)
+        self->crashed_at[self->crashes++ % CB_RESTARTS_MAX] = now;
+}
+
+const char *
+cb_session_aftermath_ (const cb_session *self)
+{
+    if (self->ephemeral || self->state == CB_SESSION_STOPPING)
+        return "";
+    if (self->restart_asked || s_may_restart (self, cb_now ()))
+        return "the session's variables are gone and a new kernel is started for it";
+    return "the session's variables are gone, and as its kernels keep dying no other one is "
+           "started: "
+           "see cellblock restart";
 }
 
 static void
@@ -320,9 +333,10 @@ cb_session_after_death_ (cb_session *self)
         s_never_started (self);
     else if (self->ephemeral)
         s_over (self);
-    else if (s_may_restart (self, cb_now ()))
+    else if (s_may_restart (self, cb_now ())) {
+        s_count_crash (self, cb_now ());
         s_launch_again (self);
-    else
+    } else
         s_stay_dead (self);
 }
 
@@ -367,6 +381,8 @@ cb_session_destroy (cb_session **self_at)
 
     if (self == NULL)
         return;
+    if (self->state != CB_SESSION_STOPPING)
+        cb_session_become_ (self, CB_SESSION_STOPPING);
     self->death = (cb_death){.code = CB_E_GONE, .text = "the daemon was stopped"};
     cb_cells_drop_ (self);
     s_settle (self, 0, &gone);

@@ -163,7 +163,7 @@ s_test_wall (void)
     ok (cb_run_kill_words (run, words, sizeof words) == 1 && strstr (words, "10 s") != NULL,
         "and says why: %s", words);
     cb_death death = {.code = CB_E_GONE, .text = "killed"};
-    cb_run_die (run, &death);
+    cb_run_die (run, &death, "");
     cb_run_end (run, 111 * SEC);
     ok (s_status_is (run, "timeout", "WallTimeLimitExceeded"), "a timeout, not a death");
     cb_run_destroy (&run);
@@ -227,21 +227,47 @@ s_test_output (void)
     cb_run_destroy (&run);
 }
 
+/* Who died was not looked at before: the jail's own account, and what becomes of the session. */
+static void
+s_test_the_account_of_the_dead (void)
+{
+    cb_death death = {.code = CB_E_GONE,
+                      .text = "it ended",
+                      .used = {.known = 1, .cpu = 3 * SEC, .peak_memory = 4096}};
+    cb_usage before = {.known = 1, .cpu = SEC};
+    cb_run *run = s_run (0);
+
+    cb_run_begin (run, 100 * SEC, &before);
+    cb_run_die (run, &death, "all is gone");
+    cb_run_end (run, 102 * SEC);
+    cb_owned (cb_json) json_t *none = json_array ();
+    cb_owned (cb_json) json_t *result = cb_run_result (run, none);
+    const json_t *usage = json_object_get (result, "usage");
+    const char *words =
+        json_string_value (json_object_get (json_object_get (result, "error"), "evalue"));
+    ok (json_real_value (json_object_get (usage, "cpu_s")) == 2.0 &&
+            json_integer_value (json_object_get (usage, "peak_memory_bytes")) == 4096,
+        "usage of a cell whose kernel died");
+    ok (strcmp (words, "it ended; all is gone") == 0, "its words: %s", words);
+    cb_run_destroy (&run);
+}
+
 static void
 s_test_endings (void)
 {
     cb_run *run = s_run (0);
     cb_death death = {.code = CB_E_GONE, .limit = "memory", .limit_value = "512 MiB"};
 
-    cb_run_die (run, &death);
+    cb_run_die (run, &death, "");
     ok (s_status_is (run, "limit", "KernelDied"), "out of memory is a limit");
     cb_run_destroy (&run);
 
     run = s_run (0);
     death.limit = NULL;
-    cb_run_die (run, &death);
+    cb_run_die (run, &death, "");
     ok (s_status_is (run, "died", "KernelDied"), "another death is a death");
     cb_run_destroy (&run);
+    s_test_the_account_of_the_dead ();
 
     static const char *const bad[] = {"{}",
                                       "{\"status\":7}",

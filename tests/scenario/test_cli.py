@@ -144,7 +144,7 @@ def test_a_death_in_a_session_that_stays(cellblock):
     done = cellblock("run", "-s", "a", "-c", "import os; os._exit(3)")
     assert done.returncode == 6
     assert "exit status 3" in done.stderr
-    assert "variables of session 'a' are gone" in done.stderr
+    assert "the session's variables are gone and a new kernel is started" in done.stderr
     assert "NameError" in cellblock("run", "-s", "a", "-c", "x").stderr
 
 

@@ -211,6 +211,7 @@ def test_wall_limit_of_a_stubborn_cell(amber):
     begun = time.monotonic()
     result, _ = amber.run(STUBBORN, session="amber", timeout_s=0.5)
     assert result["status"] == "timeout" and "variables are gone" in result["error"]["evalue"]
+    assert result["usage"]["cpu_s"] >= 0 and result["usage"]["peak_memory_bytes"] > 1 << 20
     assert time.monotonic() - begun < 4
     assert amber.run("1", session="amber")[0]["execution_count"] == 1
     assert amber.call("show", session="amber")["restarts"] == 1
@@ -234,6 +235,9 @@ def test_a_death_is_told_with_its_cause(amber, code, words):
     result, _ = amber.run(code, session="amber")
     assert result["status"] == "died"
     assert result["error"]["ename"] == "KernelDied" and words in result["error"]["evalue"]
+    assert "Extension modules" not in result["error"]["evalue"]
+    assert "variables are gone and a new kernel is started" in result["error"]["evalue"]
+    assert {"wall_s", "cpu_s", "peak_memory_bytes"} <= set(result["usage"])
     result, _ = amber.run("1", session="amber")
     assert (result["status"], result["execution_count"]) == ("ok", 1), "a fresh kernel"
     assert words in amber.call("show", session="amber")["last_death"]
@@ -265,9 +269,11 @@ def test_everyone_who_waits_is_told_of_a_death(amber):
 
 
 def test_three_restarts_in_a_minute_and_no_more(amber):
-    for _ in range(4):
+    for number in range(4):
         result, _ = amber.run("import os; os._exit(1)", session="amber")
         assert result["status"] == "died"
+        assert ("a new kernel is started" in result["error"]["evalue"]) == (number < 3), result
+    assert "cellblock restart" in result["error"]["evalue"]
     wait_state(amber, "amber", "dead")
     result, _ = amber.run("1", session="amber")
     assert result["refused"] and "cellblock restart amber" in result["evalue"]
