@@ -9,6 +9,7 @@
 #include "base/fdio.h"
 #include "base/log.h"
 #include "base/runtime.h"
+#include "warden/jail.h"
 #include "warden/janitor.h"
 #include "warden/report.h"
 #include "warden/warden.h"
@@ -245,10 +246,26 @@ s_take_kernelspec (struct daemon *self, cb_err *err)
     return 0;
 }
 
+/* With fewer descriptors than one jail needs nothing could ever run, and what fails first would not
+ * name them. */
+static int
+s_check_descriptors (const struct rlimit *limit, cb_err *err)
+{
+    const rlim_t least = CB_JAIL_FDS_OWN + CB_JAIL_FDS;
+
+    if (limit->rlim_max >= least)
+        return 0;
+    return cb_fail (err, CB_E_LIMIT,
+                    "only %llu open files are allowed (ulimit -Hn), a daemon with one jail needs "
+                    "%llu: raise that limit",
+                    (unsigned long long)limit->rlim_max, (unsigned long long)least);
+}
+
 static int
 s_prepare (struct daemon *self, cb_err *err)
 {
     (void)getrlimit (RLIMIT_NOFILE, &self->nofile);
+    CB_TRY (s_check_descriptors (&self->nofile, err));
     (void)umask (077);
     CB_TRY (cb_configs_find (&self->configs, self->options.configs, self->options.n_configs, err));
     CB_TRY (cb_configs_open (&self->configs, err));

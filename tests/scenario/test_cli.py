@@ -380,6 +380,15 @@ def test_a_daemon_that_cannot_start_says_why(house):
     os.chmod(house.runtime_dir, 0o700)
 
 
+@pytest.mark.parametrize("allowed", (20, 100))
+def test_a_daemon_with_too_few_descriptors_says_so(house, allowed):
+    done = subprocess.run(
+        ["prlimit", "--nofile=%d:%d" % (allowed, allowed), house.program("cellblock"), "run", "-c",
+         "1"], env=house.env, capture_output=True, text=True, timeout=60, check=False, cwd="/")
+    assert done.returncode == 1
+    assert "only %d open files" % allowed in done.stderr and "ulimit" in done.stderr
+
+
 # -- the other commands ----------------------------------------------------------------------------
 
 def test_sessions_are_made_shown_and_stopped(daemon):
