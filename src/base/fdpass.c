@@ -46,16 +46,47 @@ cb_packet_send (int socket, const void *bytes, size_t size, const int *fds, size
     }
 }
 
+/* A peer may send a TCP socket that lingers: to close the last copy of it would wait for as long as
+ * he likes. */
 static void
+s_close_foreign (int *fd)
+{
+    const struct linger none = {0, 0};
+
+    if (*fd >= 0)
+        (void)setsockopt (*fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    cb_close (fd);
+}
+
+/* Where no credentials come, the kernel fills their room with descriptors too: more than
+ * CB_FDPASS_MAX. Those are closed at once: -1. */
+static int
+s_take_fds (const struct cmsghdr *head, cb_packet *packet)
+{
+    size_t n = (head->cmsg_len - CMSG_LEN (0)) / sizeof (int);
+    size_t over = n > CB_FDPASS_MAX ? n - CB_FDPASS_MAX : 0;
+
+    packet->n_fds = n - over;
+    memcpy (packet->fds, CMSG_DATA (head), sizeof (int) * packet->n_fds);
+    for (size_t i = packet->n_fds; i < n; i++) {
+        int fd;
+        memcpy (&fd, CMSG_DATA (head) + i * sizeof fd, sizeof fd);
+        s_close_foreign (&fd);
+    }
+    return over > 0 ? -1 : 0;
+}
+
+static int
 s_take_control (struct msghdr *message, cb_packet *packet)
 {
+    int result = 0;
+
     for (struct cmsghdr *head = CMSG_FIRSTHDR (message); head != NULL;
          head = CMSG_NXTHDR (message, head)) {
         if (head->cmsg_level != SOL_SOCKET)
             continue;
         if (head->cmsg_type == SCM_RIGHTS) {
-            packet->n_fds = (head->cmsg_len - CMSG_LEN (0)) / sizeof (int);
-            memcpy (packet->fds, CMSG_DATA (head), sizeof (int) * packet->n_fds);
+            result = s_take_fds (head, packet);
         } else if (head->cmsg_type == SCM_CREDENTIALS) {
             struct ucred sender;
             memcpy (&sender, CMSG_DATA (head), sizeof sender);
@@ -63,6 +94,7 @@ s_take_control (struct msghdr *message, cb_packet *packet)
             packet->sender.uid = sender.uid;
         }
     }
+    return result;
 }
 
 int
@@ -86,8 +118,8 @@ cb_packet_recv (int socket, void *bytes, size_t room, cb_packet *ret_packet, cb_
         return CB_PACKET_AGAIN;
     if (got < 0)
         return cb_fail_errno (err, CB_E_IO, "recvmsg");
-    s_take_control (&message, &packet);
-    if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+    int taken = s_take_control (&message, &packet);
+    if (taken < 0 || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
         cb_packet_done (&packet);
         return cb_fail (err, CB_E_PROTO, "a packet is over %zu bytes or %d descriptors", room,
                         CB_FDPASS_MAX);
@@ -97,18 +129,6 @@ cb_packet_recv (int socket, void *bytes, size_t room, cb_packet *ret_packet, cb_
     packet.size = (size_t)got;
     *ret_packet = packet;
     return CB_PACKET_OK;
-}
-
-/* A peer may send a TCP socket that lingers: to close the last copy of it would wait for as long as
- * he likes. */
-static void
-s_close_foreign (int *fd)
-{
-    const struct linger none = {0, 0};
-
-    if (*fd >= 0)
-        (void)setsockopt (*fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
-    cb_close (fd);
 }
 
 void

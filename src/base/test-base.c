@@ -102,6 +102,67 @@ test_last_words (void)
     cb_close (&pair[1]);
 }
 
+static int
+s_lowest_free (void)
+{
+    int fd = dup (0);
+    int lowest = fd;
+
+    cb_close (&fd);
+    return lowest;
+}
+
+/* The kernel takes up to 253 descriptors a packet: n of them, past cb_packet_send's own bound. */
+static int
+s_send_many (int socket, size_t n)
+{
+    char control[CMSG_SPACE (sizeof (int) * 253)] = "";
+    struct iovec part = {.iov_base = control, .iov_len = 1};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = CMSG_SPACE (sizeof (int) * n)};
+    struct cmsghdr head = {
+        .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN (sizeof (int) * n)};
+
+    memcpy (control, &head, sizeof head);
+    for (size_t i = 0; i < n; i++)
+        memcpy (control + CMSG_LEN (sizeof (int) * i), &socket, sizeof socket);
+    return sendmsg (socket, &message, 0) == 1;
+}
+
+/* Each number of descriptors around the bound: refused or complete, and none stays open. */
+static void
+test_many_descriptors (void)
+{
+    struct {
+        cb_packet packet;
+        char behind[64]; /* must stay as it is */
+    } in;
+    char untouched[sizeof in.behind];
+    char bytes[8];
+    int pair[2];
+    int lowest = s_lowest_free ();
+
+    memset (untouched, 0x5a, sizeof untouched);
+    for (size_t n = CB_FDPASS_MAX - 1; n < CB_FDPASS_MAX + 12; n++) {
+        memset (&in, 0x5a, sizeof in);
+        ok (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0 &&
+                s_send_many (pair[0], n),
+            "%zu descriptors", n);
+        int outcome = cb_packet_recv (pair[1], bytes, sizeof bytes, &in.packet, NULL);
+        ok (outcome == (n > CB_FDPASS_MAX ? -CB_E_PROTO : CB_PACKET_OK), "judged");
+        if (outcome == CB_PACKET_OK) {
+            ok (in.packet.n_fds == n, "all there");
+            cb_packet_done (&in.packet);
+        }
+        ok (memcmp (in.behind, untouched, sizeof untouched) == 0, "nothing is written behind");
+        cb_close (&pair[0]);
+        cb_close (&pair[1]);
+        ok (s_lowest_free () == lowest, "none is left");
+    }
+}
+
 static void
 test_packets (void)
 {
@@ -188,6 +249,7 @@ main (void)
     test_names ();
     test_quota ();
     test_packets ();
+    test_many_descriptors ();
     test_trees ();
     test_runtime ();
     return tap_done ();
