@@ -8,6 +8,7 @@
 #include "base/table.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <sched.h>
@@ -53,7 +54,6 @@ static const char *const s_allowed[] = {
     "dup",
     "dup2",
     "dup3",
-    "fcntl",
     "flock",
     "fsync",
     "fdatasync",
@@ -112,10 +112,6 @@ static const char *const s_allowed[] = {
     "listxattr",
     "llistxattr",
     "flistxattr",
-    "inotify_init",
-    "inotify_init1",
-    "inotify_add_watch",
-    "inotify_rm_watch",
     /* memory */
     "mmap",
     "mprotect",
@@ -258,7 +254,8 @@ static const char *const s_allowed[] = {
 
 /* Libraries try these first and know what to do without. clone3 hides its flags from a filter,
  * io_uring does calls unseen, splice and its kin write to the page cache, a memfd is no file of the
- * quota tmpfs. */
+ * quota tmpfs, and inotify's 128 instances are counted for the user outside as well: a cell would
+ * take them from its owner's programs. */
 static const char *const s_missing[] = {
     "clone3",
     "execveat",
@@ -282,6 +279,8 @@ static const char *const s_missing[] = {
     "landlock_restrict_self",
     "process_mrelease",
     "futex_waitv",
+    "inotify_init",
+    "inotify_init1",
 };
 
 /* Terminals (a pty for "!command"), sockets and pipes; not TIOCSTI, TIOCLINUX, TIOCSETD. */
@@ -299,6 +298,27 @@ static const int s_prctls[] = {
     PR_SET_TIMERSLACK,   PR_GET_TIMERSLACK,   PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER,
     PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_GET_TID_ADDRESS,     PR_SET_THP_DISABLE,
     PR_GET_THP_DISABLE,  PR_SET_VMA,
+};
+
+/* fcntl's commands: descriptors, flags, locks, owners of signals, pipe sizes, seals. Not
+ * F_SETLEASE: an input belongs to the cell's own user, and a lease on it holds up whoever writes it
+ * outside. */
+static const uint32_t s_fcntls[] = {
+    F_DUPFD,      F_DUPFD_CLOEXEC, F_GETFD,     F_SETFD,     F_GETFL,     F_SETFL,
+    F_GETLK,      F_SETLK,         F_SETLKW,    F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW,
+    F_GETOWN,     F_SETOWN,        F_GETOWN_EX, F_SETOWN_EX, F_GETSIG,    F_SETSIG,
+    F_GETPIPE_SZ, F_SETPIPE_SZ,    F_GET_SEALS, F_ADD_SEALS, F_GETLEASE,
+};
+
+/* setsockopt's options as bits that must be so: all up to 127 but those that attach programs,
+ * SO_ATTACH_FILTER (26), SO_ATTACH_BPF and the two REUSEPORT ones (50 to 52). No comparison by
+ * size: it would take all 64 bits, of which the kernel ignores the upper half. */
+static const struct {
+    uint32_t mask;
+    uint32_t value;
+} s_socket_options[] = {
+    {~0x0fU, 0}, {~7U, 16}, {~1U, 24}, {~0U, 27}, {~3U, 28},    {~0x0fU, 32},
+    {~1U, 48},   {~0U, 53}, {~1U, 54}, {~7U, 56}, {~0x3fU, 64},
 };
 
 #define DIE(...) return fprintf (stderr, "mkfilter: " __VA_ARGS__), -1
@@ -373,16 +393,12 @@ s_add_sockets (scmp_filter_ctx filter, int loopback)
         return -1;
     if (loopback && (s_add_internet (filter, AF_INET) < 0 || s_add_internet (filter, AF_INET6) < 0))
         return -1;
-    /* Every option but those that attach programs: SO_ATTACH_FILTER (26), SO_ATTACH_BPF and the
-     * two REUSEPORT ones (50 to 52). */
-    struct scmp_arg_cmp below = SCMP_CMP (2, SCMP_CMP_LT, 26);
-    struct scmp_arg_cmp above = SCMP_CMP (2, SCMP_CMP_GT, 52);
-    if (s_add (filter, SCMP_ACT_ALLOW, "setsockopt", 1, &below) < 0 ||
-        s_add (filter, SCMP_ACT_ALLOW, "setsockopt", 1, &above) < 0)
-        return -1;
-    for (uint32_t option = 27; option < 50; option++)
-        if (s_add_values (filter, "setsockopt", 2, option) < 0)
+    for (size_t i = 0; i < CB_COUNT (s_socket_options); i++) {
+        struct scmp_arg_cmp option =
+            SCMP_CMP (2, SCMP_CMP_MASKED_EQ, s_socket_options[i].mask, s_socket_options[i].value);
+        if (s_add (filter, SCMP_ACT_ALLOW, "setsockopt", 1, &option) < 0)
             return -1;
+    }
     return 0;
 }
 
@@ -398,6 +414,9 @@ s_add_checked (scmp_filter_ctx filter)
         return -1;
     for (size_t i = 0; i < CB_COUNT (s_ioctls); i++)
         if (s_add_values (filter, "ioctl", 1, s_ioctls[i]) < 0)
+            return -1;
+    for (size_t i = 0; i < CB_COUNT (s_fcntls); i++)
+        if (s_add_values (filter, "fcntl", 1, s_fcntls[i]) < 0)
             return -1;
     for (size_t i = 0; i < CB_COUNT (s_prctls); i++)
         if (s_add_values (filter, "prctl", 0, (uint32_t)s_prctls[i]) < 0)

@@ -69,6 +69,11 @@ def family(number, kind=socket.SOCK_STREAM):
     except OSError as error:
         return errno.errorcode[error.errno]
     return "done"
+long, door = ctypes.c_long, socket.socket(socket.AF_UNIX)
+program = ctypes.create_string_buffer(bytes([6, 0, 0, 0, 1, 0, 0, 0]))  # a filter: return 1
+pointer = ctypes.create_string_buffer(
+    (1).to_bytes(8, "little") + ctypes.addressof(program).to_bytes(8, "little"))
+own = os.open("/work/own", os.O_RDONLY | os.O_CREAT)
 facts = {
     "families": {number: family(number) for number in range(64)},
     "raw": family(socket.AF_UNIX, socket.SOCK_RAW),
@@ -83,6 +88,11 @@ facts = {
     "tiocsti": call(16, 0, 0x5412, b"x"), "syslog": call(103, 3, 0, 0), "sync": call(162),
     "mknod_block": call(133, b"/work/b", 0o060600, 0),
     "mknod_fifo": call(133, b"/work/f", 0o10600, 0),
+    "attach": call(54, door.fileno(), 1, 26, pointer, 16),
+    "attach_high": call(54, door.fileno(), 1, long(1 << 32 | 26), pointer, 16),
+    "option_high": call(54, door.fileno(), 1, long(1 << 32 | 52), pointer, 16),
+    "lease": call(72, own, 1024, 0), "lease_high": call(72, own, long(1 << 32 | 1024), 0),
+    "inotify": call(294, 0),
 }
 """
 
@@ -214,7 +224,7 @@ def test_system_calls(hand):
     assert families.pop(1) == "done"
     assert families.pop(16) in ("EOPNOTSUPP", "ENOTSUP")
     assert set(families.values()) == {"EPERM"}
-    missing = {"clone3", "io_uring", "memfd", "open_tree", "splice", "future"}
+    missing = {"clone3", "io_uring", "memfd", "open_tree", "splice", "future", "inotify"}
     done = {"raw", "mknod_fifo"}
     for name, result in found.items():
         wanted = "ENOSYS" if name in missing else "done" if name in done else "EPERM"
