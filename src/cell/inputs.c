@@ -3,7 +3,8 @@
  * An idmapped mount shows the owner of the thing as the jail's uid, so a 0600 file below a 0700
  * home can be read without a change on disk and without a copy. Read-only does not close
  * everything: a socket or named pipe in a folder is a door to the program behind it, and the
- * mapping would open it with the owner's right. So a folder with one in it is refused. */
+ * mapping would open it with the owner's right. The kernel's file systems are doors to everything.
+ * So a folder with one in it is refused. */
 #include "cell/inputs.h"
 
 #include "base/cleanup.h"
@@ -177,9 +178,9 @@ s_search_doors (const cb_input *self, cb_survey *survey, cb_err *err)
     if (survey->door[0] == '\0')
         return 0;
     return cb_fail (err, CB_E_DENIED,
-                    "%s holds a socket or named pipe (%.200s): a cell could reach the program "
+                    "%s holds %s (%.200s): a cell could reach the program "
                     "behind it; give the files themselves",
-                    self->path, survey->door);
+                    self->path, survey->door_is, survey->door);
 }
 
 /* Root only: makes the jail's uid able to read the tree. */

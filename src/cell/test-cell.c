@@ -168,6 +168,44 @@ s_test_walk (void)
         "a named pipe in it is found");
 }
 
+/* Through a chroot's /proc a cell would reach the processes of its user. */
+static void
+s_test_kernel_folders (void)
+{
+    cb_err err = CB_ERR_INIT;
+    cb_survey survey;
+    const char *const paths[] = {"/proc/self/fdinfo", "/proc/self/status"};
+
+    for (size_t i = 0; i < 2; i++) {
+        cb_auto_close int tree = open (paths[i], O_PATH | O_CLOEXEC);
+        ok (cb_walk_survey (tree, 0, &survey, &err) == 0 && strcmp (survey.door, ".") == 0 &&
+                strstr (survey.door_is, "of the kernel") != NULL,
+            "%s is a door", paths[i]);
+    }
+}
+
+/* What is not looked at may hold anything. */
+static void
+s_test_depth (void)
+{
+    cb_err err = CB_ERR_INIT;
+    cb_survey survey;
+    char path[256] = "deep";
+
+    ok (mkdir (path, 0755) == 0, "a folder");
+    for (size_t size = strlen (path); size < 4 + 2 * 65; size += 2) {
+        memcpy (path + size, "/d", 3);
+        if (mkdir (path, 0755) < 0)
+            ok (0, "%s", path);
+    }
+    cb_auto_close int tree = open ("deep", O_PATH | O_CLOEXEC);
+    ok (cb_walk_survey (tree, 0, &survey, &err) == 0, "65 empty folders in each other");
+    memcpy (path + strlen (path), "/p", 3);
+    ok (mkfifo (path, 0600) == 0, "a door in the last");
+    ok (cb_walk_survey (tree, 0, &survey, &err) == -CB_E_LIMIT, "is not passed over: %s", err.text);
+    ok (rename ("deep/d/d", "undeep") == 0, "short enough to be removed");
+}
+
 int
 main (void)
 {
@@ -178,6 +216,8 @@ main (void)
     s_test_landlock ();
     ok (s_in_child (s_limits_hold), "limits are set, soft and hard");
     s_test_walk ();
+    s_test_kernel_folders ();
+    s_test_depth ();
     ok (chdir ("/") == 0 && cb_remove_tree (AT_FDCWD, s_folder, &err) == 0, "nothing is left");
     return tap_done ();
 }

@@ -5,16 +5,28 @@
 #include "cell/walk.h"
 
 #include "base/cleanup.h"
+#include "base/table.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
-#define WALK_DEPTH 64
+#define WALK_DEPTH     64
+#define CONFIGFS_MAGIC 0x62656570 /* fs/configfs/mount.c */
+
+/* The kernel's own file systems, the numbers of linux/magic.h where it has them: through one of
+ * them (a chroot's /proc, say) a cell reaches processes and the machine, read-only or not. */
+static const long s_kernels[] = {
+    PROC_SUPER_MAGIC, SYSFS_MAGIC,      CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, DEBUGFS_MAGIC,
+    TRACEFS_MAGIC,    SECURITYFS_MAGIC, BPF_FS_MAGIC,       DEVPTS_SUPER_MAGIC,  SELINUX_MAGIC,
+    SMACK_MAGIC,      PSTOREFS_MAGIC,   EFIVARFS_MAGIC,     NSFS_MAGIC,          CONFIGFS_MAGIC,
+};
 
 /* Opens a folder for reading from an O_PATH descriptor; NULL with errno. */
 static DIR *
@@ -57,6 +69,27 @@ struct survey {
 
 static int s_survey_folder (struct survey *self, int dir_fd, const char *name, int depth);
 
+static void
+s_found_door (struct survey *self, const char *what)
+{
+    (void)snprintf (self->found->door, sizeof self->found->door, "%s",
+                    self->path[0] != '\0' ? self->path : ".");
+    self->found->door_is = what;
+}
+
+static int
+s_is_kernels (int fd)
+{
+    struct statfs system;
+
+    if (fstatfs (fd, &system) < 0)
+        return 0;
+    for (size_t i = 0; i < CB_COUNT (s_kernels); i++)
+        if (system.f_type == s_kernels[i])
+            return 1;
+    return 0;
+}
+
 static int
 s_is_door (mode_t mode)
 {
@@ -89,7 +122,7 @@ s_survey_entry (struct survey *self, int dir_fd, const struct dirent *entry, int
         s_count (self, &status);
     }
     if (s_is_door (status.st_mode))
-        memcpy (self->found->door, self->path, sizeof self->path);
+        s_found_door (self, "a socket or named pipe");
     int result = 0;
     if (S_ISDIR (status.st_mode))
         result = s_survey_folder (self, dir_fd, entry->d_name, depth + 1);
@@ -103,11 +136,15 @@ s_survey_folder (struct survey *self, int dir_fd, const char *name, int depth)
     __attribute__ ((__cleanup__ (s_folder_destroy))) DIR *folder = s_open_folder (dir_fd, name);
     const struct dirent *entry;
 
-    if (folder == NULL || depth > WALK_DEPTH)
-        return folder == NULL ? -1 : 0;
-    while ((entry = s_next (folder)) != NULL) {
-        if (self->found->entries >= CB_SURVEY_ENTRIES || self->found->door[0] != '\0')
-            return 0;
+    if (folder == NULL)
+        return -1;
+    if (s_is_kernels (dirfd (folder)))
+        s_found_door (self, "a file system of the kernel");
+    while (self->found->door[0] == '\0' && (entry = s_next (folder)) != NULL) {
+        if (self->found->entries >= CB_SURVEY_ENTRIES || depth > WALK_DEPTH) {
+            errno = E2BIG;
+            return -1;
+        }
         if (s_survey_entry (self, dirfd (folder), entry, depth) < 0 && errno != ENOENT &&
             errno != EACCES)
             return -1;
@@ -125,9 +162,16 @@ cb_walk_survey (int tree, int with_stat, cb_survey *ret_survey, cb_err *err)
     if (fstat (tree, &status) < 0)
         return cb_fail_errno (err, CB_E_IO, "cannot look at an input");
     s_count (&walk, &status);
-    if (S_ISDIR (status.st_mode) && s_survey_folder (&walk, tree, ".", 0) < 0)
+    if (!S_ISDIR (status.st_mode) && s_is_kernels (tree))
+        s_found_door (&walk, "a file of the kernel");
+    if (!S_ISDIR (status.st_mode) || s_survey_folder (&walk, tree, ".", 0) == 0)
+        return 0;
+    if (errno != E2BIG)
         return cb_fail_errno (err, CB_E_IO, "cannot read the folder");
-    return 0;
+    return cb_fail (err, CB_E_LIMIT,
+                    "more than %d entries, or folders more than %d deep, are not searched for "
+                    "sockets; give a folder further down",
+                    CB_SURVEY_ENTRIES, WALK_DEPTH);
 }
 
 static int

@@ -11,11 +11,12 @@ typedef struct cb_survey {
     uint64_t bytes;
     uint64_t entries;
     int private;         /* something in it is not readable by everybody */
-    char door[PATH_MAX]; /* a socket or pipe in it, relative; "" when there is none */
+    char door[PATH_MAX]; /* a way out in it, relative; "" when there is none */
+    const char *door_is; /* what that is: "a socket or named pipe" ... */
 } cb_survey;
 
-/* Entries looked at before a survey ends early (what it found so far counts). */
-#define CB_SURVEY_ENTRIES 65536
+/* Entries that are looked at, about a second's; a folder with more is refused. */
+#define CB_SURVEY_ENTRIES (1 << 20)
 
 /* Looks at the tree (a descriptor that may be O_PATH). with_stat: sums bytes and modes as well. */
 int cb_walk_survey (int tree, int with_stat, cb_survey *ret_survey, cb_err *err)

@@ -66,6 +66,17 @@ def test_a_folder_with_a_socket_is_refused(build, folder):
     assert code and "(pipe)" in text
 
 
+def test_a_root_with_its_proc_is_refused(build, folder):
+    write(folder + "/data/a.csv")
+    os.mkdir(folder + "/data/proc")
+    subprocess.run(["mount", "-t", "proc", "none", folder + "/data/proc"], check=True)
+    try:
+        code, text = first_report(build, inputs=[folder + "/data"])
+    finally:
+        subprocess.run(["umount", folder + "/data/proc"], check=True)
+    assert code and "holds a file system of the kernel (proc)" in text, text
+
+
 def test_only_files_and_folders_are_inputs(build, folder):
     os.mkfifo(folder + "/pipe")
     for path in (folder + "/pipe", "/dev/zero"):
