@@ -203,7 +203,7 @@ s_test_depth (void)
     memcpy (path + strlen (path), "/p", 3);
     ok (mkfifo (path, 0600) == 0, "a door in the last");
     ok (cb_walk_survey (tree, 0, &survey, &err) == -CB_E_LIMIT, "is not passed over: %s", err.text);
-    ok (rename ("deep/d/d", "undeep") == 0, "short enough to be removed");
+    ok (rename ("deep/d/d/d/d/d", "undeep") == 0, "short enough to be removed");
 }
 
 int
