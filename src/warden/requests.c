@@ -214,8 +214,11 @@ s_on_reload (cb_warden *self, const cb_launch_in *in, cb_packet *packet)
 {
     cb_err err = CB_ERR_INIT;
     pid_t warden = getpid ();
-    pid_t pid = self->reloader == 0 ? fork () : -1;
 
+    /* The one before has answered and is about to end, or it hangs: the newest counts. */
+    if (self->reloader != 0)
+        (void)kill (self->reloader, SIGKILL);
+    pid_t pid = fork ();
     if (pid == 0)
         s_reload (self, packet->fds[0], warden);
     if (pid < 0) {
