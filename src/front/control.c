@@ -266,6 +266,18 @@ s_on_unknown (cb_client *client, const cb_jmsg *message)
 
 static void s_drop_client (cb_client *client);
 
+/* One who asks and does not read waits with his next request until he has read. */
+static void
+s_slow_down (cb_client *client)
+{
+    size_t queued = cb_zpeer_queued (client->peer);
+
+    if (queued > CB_CLIENT_ANSWERS_MAX ||
+        (queued > CB_CLIENT_FAIR_PART &&
+         client->control->out.used > CB_CLIENTS_QUEUE_MAX - CB_CLIENT_FAIR_PART))
+        cb_zpeer_hold (client->peer);
+}
+
 static void
 s_on_message (cb_zpeer *peer, cb_zmsg *raw, void *context)
 {
@@ -274,6 +286,7 @@ s_on_message (cb_zpeer *peer, cb_zmsg *raw, void *context)
     cb_owned (cb_jmsg) cb_jmsg *message = NULL;
 
     (void)peer;
+    s_slow_down (client);
     if (cb_jmsg_read (client->control->signer, raw, &message, &err) < 0) {
         s_on_unreadable (client, raw, &err);
         if (client->faults >= FAULTS_MAX) {

@@ -137,7 +137,6 @@ static void
 s_write_failed (cb_stream *self, int error)
 {
     self->write_errno = error;
-    self->want_drained = 0;
     s_drop_queue (self);
     s_watch (self);
     s_call_at (self, cb_now ());
@@ -191,6 +190,8 @@ on_timer (cb_source *source, void *context)
     if (self->write_errno != 0) {
         if (!self->paused)
             self->events->on_readable (self, self->context);
+        else if (self->want_drained)
+            s_tell_drained (self);
     } else if (self->want_drained && self->first == NULL) {
         s_tell_drained (self);
     }
@@ -287,11 +288,22 @@ s_charge (cb_stream *self, size_t size)
     return 0;
 }
 
+/* Of a quota that is shared nobody's queue gets more than it leaves to all others: those who do not
+ * read cannot take what one who reads needs between two of his wake-ups. */
+static int
+s_is_greedy (const cb_stream *self, size_t size)
+{
+    const cb_quota *quota = self->quota;
+
+    return quota != NULL && self->queued + size > quota->limit - quota->used;
+}
+
 int
 cb_stream_admit (cb_stream *self, size_t size)
 {
-    int over = self->queued > 0 &&
-               (self->queued >= self->out_limit || size > self->out_limit - self->queued);
+    int over =
+        self->queued > 0 && (self->queued >= self->out_limit ||
+                             size > self->out_limit - self->queued || s_is_greedy (self, size));
     if (!over && s_charge (self, size) == 0) {
         self->queued += size;
         return CB_STREAM_ADMITTED;

@@ -17,7 +17,7 @@ typedef struct cb_stream_events {
     /* Something can be read, or it has ended, or writing failed (cb_stream_broken). */
     void (*on_readable) (cb_stream *stream, void *context);
     /* Everything queued is written after an admission said CB_STREAM_FULL or cb_stream_want_drained
-     * asked. */
+     * asked; while paused also when writing failed, so that nobody waits for it in vain. */
     void (*on_drained) (cb_stream *stream, void *context);
 } cb_stream_events;
 
@@ -42,7 +42,7 @@ int cb_stream_read (cb_stream *self, char *bytes, size_t room, size_t *ret_size,
 enum { CB_STREAM_ADMITTED, CB_STREAM_FULL }; /* outcomes of cb_stream_admit */
 
 /* Asks to queue size bytes. ADMITTED: they are charged, put them at once. FULL: the limit or the
- * quota would be passed, on_drained comes. An empty queue takes any size that the quota allows. */
+ * quota would be passed, or less of the quota be left than this queue has; on_drained comes. An empty queue takes any size that the quota allows. */
 int cb_stream_admit (cb_stream *self, size_t size);
 /* The same without limits. */
 void cb_stream_admit_always (cb_stream *self, size_t size);

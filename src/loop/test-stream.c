@@ -233,6 +233,40 @@ s_test_hangup_while_paused (void)
     s_close (&world);
 }
 
+/* A queue takes no more of a shared quota than it leaves. */
+static void
+s_test_share (void)
+{
+    s_world world;
+    cb_quota quota;
+    cb_quota_init (&quota, NULL, 1000);
+    s_open (&world, 1000000, &quota);
+    ok (cb_stream_admit (world.stream, 400) == CB_STREAM_ADMITTED &&
+            cb_stream_admit (world.stream, 100) == CB_STREAM_ADMITTED,
+        "up to the half");
+    ok (cb_stream_admit (world.stream, 1) == CB_STREAM_FULL && quota.used == 500, "not more");
+    s_close (&world);
+}
+
+/* One who is paused until all is written must not wait for ever for a peer that is gone. */
+static void
+s_test_broken_while_paused (void)
+{
+    s_world world;
+    s_open (&world, 1 << 20, NULL);
+    cb_auto_free char *zeros = calloc (1, 1 << 20);
+    cb_stream_pause (world.stream, 1);
+    cb_stream_admit_always (world.stream, 1 << 20);
+    ok (cb_stream_put (world.stream, zeros, 1 << 20, NULL) == 0, "a megabyte waits");
+    cb_stream_flush (world.stream);
+    cb_stream_want_drained (world.stream);
+    ok (cb_stream_queued (world.stream) > 0, "and cannot be written at once");
+    cb_close (&world.peer);
+    (void)s_run (&world);
+    ok (world.drained == 1 && cb_stream_broken (world.stream) != NULL, "told when the peer goes");
+    s_close (&world);
+}
+
 /* Writing fails; what the peer had sent is still read. */
 static void
 s_test_broken (void)
@@ -274,9 +308,11 @@ main (void)
     s_test_write ();
     s_test_limit ();
     s_test_quota ();
+    s_test_share ();
     s_test_pause ();
     s_test_hangup_while_paused ();
     s_test_broken ();
+    s_test_broken_while_paused ();
     s_test_shut ();
     return tap_done ();
 }

@@ -30,6 +30,7 @@ typedef struct s_end {
     int echo;          /* send every message back */
     int destroy_at;    /* destroy the peer in this message */
     int pause_at;      /* pause in this message */
+    int hold_at;       /* the same until all is written */
     int stop_at;       /* leave the loop at this message */
     int send_on_ready; /* messages to send when ready */
 } s_end;
@@ -78,6 +79,8 @@ on_message (cb_zpeer *peer, cb_zmsg *message, void *context)
         (void)!cb_zpeer_send (peer, message, 0, NULL);
     if (end->messages == end->pause_at)
         cb_zpeer_pause (peer, 1);
+    if (end->messages == end->hold_at)
+        cb_zpeer_hold (peer);
     if (end->messages == end->stop_at)
         cb_loop_exit (end->world->loop, 0);
     if (end->messages == end->destroy_at)
@@ -285,6 +288,28 @@ s_test_pause (void)
     s_done (&world);
 }
 
+/* A peer that is held goes on by itself when what waits for it is written, and when it goes. */
+static void
+s_test_hold (void)
+{
+    s_world world;
+    s_open (&world, 1);
+    world.a.send_on_ready = 10;
+    world.b.hold_at = 3;
+    world.b.echo = 1;
+    ok (s_run (&world, 50 * CB_USEC_PER_MSEC) == 1 && world.b.messages == 10,
+        "held, then all of it: %d", world.b.messages);
+    s_done (&world);
+
+    s_open (&world, 1);
+    world.a.send_on_ready = 10;
+    world.b.hold_at = 3;
+    world.b.echo = 1;
+    world.a.destroy_at = 1;
+    ok (s_run (&world, CB_USEC_PER_SEC) == 2 && world.b.closed == 1, "held, and the peer goes");
+    s_done (&world);
+}
+
 static void
 on_unpause (cb_source *source, void *context)
 {
@@ -469,6 +494,7 @@ main (void)
     s_test_large ();
     s_test_destroy_inside ();
     s_test_pause ();
+    s_test_hold ();
     s_test_last_words ();
     s_test_bad_peer ();
     s_test_listen ();

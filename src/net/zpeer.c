@@ -35,6 +35,7 @@ struct cb_zpeer {
     unsigned char ready;
     unsigned char paused;
     unsigned char told_full;
+    unsigned char held; /* paused until all is written */
 };
 
 /* Outcomes of reading what the parser has. */
@@ -207,7 +208,11 @@ on_stream_drained (cb_stream *stream, void *context)
     (void)stream;
     cb_zpeer *self = context;
     s_move_output (self);
-    if (!self->told_full || !self->ready)
+    if (self->held) {
+        self->held = 0;
+        cb_zpeer_pause (self, 0);
+    }
+    if (!self->told_full || !self->ready || cb_stream_broken (self->stream) != NULL)
         return;
     self->told_full = 0;
     if (self->events->on_drained != NULL)
@@ -374,6 +379,16 @@ cb_zpeer_pause (cb_zpeer *self, int paused)
     self->paused = paused != 0;
     cb_stream_pause (self->stream, paused);
     cb_source_on (self->more, !paused);
+}
+
+void
+cb_zpeer_hold (cb_zpeer *self)
+{
+    if (self->paused || cb_stream_broken (self->stream) != NULL)
+        return;
+    self->held = 1;
+    cb_zpeer_pause (self, 1);
+    cb_stream_want_drained (self->stream);
 }
 
 size_t

@@ -61,6 +61,9 @@ int cb_zpeer_wants (const cb_zpeer *self, const char *topic, size_t size);
 
 /* Stops and resumes reading from the peer (back-pressure). */
 void cb_zpeer_pause (cb_zpeer *self, int paused);
+/* Does not read from the peer until everything queued towards it is written: for one who asks, is
+ * sent what must not be lost, and does not read. Ends by itself, also when the peer goes. */
+void cb_zpeer_hold (cb_zpeer *self);
 
 /* Bytes queued towards the peer. */
 size_t cb_zpeer_queued (const cb_zpeer *self);

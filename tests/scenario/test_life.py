@@ -446,6 +446,28 @@ def test_readers_that_do_not_read(new_house):
         one.close()
 
 
+@pytest.mark.limit(180)
+@pytest.mark.plain
+def test_who_asks_and_asks_and_does_not_read(daemon, amber):
+    """Answers are never lost, so when too many wait for a client it is not read from; it gets them
+    all in the end, and others notice nothing."""
+    amber.ask("put", buffers=(b"x" * 262144,), session="amber", path="x", eof=True)
+    deaf = Deaf(daemon.connection())
+    asked = []
+    for number in range(700):
+        asked.append(deaf.send("get", {"session": "amber", "path": "x"}))
+        time.sleep(0.004)
+        if number % 100 == 0:
+            assert amber.run("1", session="amber")[0]["status"] == "ok"
+    with open("/proc/%d/statm" % daemon.connection()["pid"], encoding="ascii") as file:
+        resident = int(file.read().split()[1]) * 4096
+    assert resident < 140 << 20
+    replies = [deaf.receive() for _ in asked]
+    assert {reply.type for reply in replies} == {"get_reply"}
+    assert sorted(reply.parent for reply in replies) == sorted(asked)
+    deaf.close()
+
+
 def test_sessions_do_not_disturb_each_other(client):
     client.call("new", name="a", wait=True)
     client.call("new", name="b", wait=True)
