@@ -42,7 +42,8 @@ int cb_stream_read (cb_stream *self, char *bytes, size_t room, size_t *ret_size,
 enum { CB_STREAM_ADMITTED, CB_STREAM_FULL }; /* outcomes of cb_stream_admit */
 
 /* Asks to queue size bytes. ADMITTED: they are charged, put them at once. FULL: the limit or the
- * quota would be passed, or less of the quota be left than this queue has; on_drained comes. An empty queue takes any size that the quota allows. */
+ * quota would be passed, or less of the quota be left than this queue has; on_drained comes. An
+ * empty queue takes any size that the quota allows. */
 int cb_stream_admit (cb_stream *self, size_t size);
 /* The same without limits. */
 void cb_stream_admit_always (cb_stream *self, size_t size);
