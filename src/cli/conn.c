@@ -5,10 +5,13 @@
 
 #include "base/name.h"
 #include "base/runtime.h"
+#include "base/tree.h"
 #include "cli/start.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* How often a daemon that vanished between two looks is looked for again. */
 #define S_TRIES 3
@@ -94,14 +97,28 @@ s_is_absent (int result)
     return result == -CB_E_NOTFOUND || result == -CB_E_GONE;
 }
 
+/* Nobody answers: because no daemon runs, or because the folder is not ours to look into? */
+static int
+s_check_folder (const cb_conn *self, cb_err *err)
+{
+    struct stat info;
+
+    if (lstat (self->runtime_dir, &info) < 0 && errno == ENOENT)
+        return 0;
+    cb_auto_close int fd = cb_private_dir (self->runtime_dir, CB_BROKER_UID, err);
+    return fd < 0 ? fd : 0;
+}
+
 int
 cb_conn_open (cb_conn *self, const cb_cli *cli, cb_conn_need need, cb_err *err)
 {
     CB_TRY (cb_conn_find (self, err));
     for (int attempt = 1;; attempt++) {
         int started = CB_START_RUNS;
-        if (need == CB_CONN_ONLY_RUNNING && !cb_start_answers (self->runtime_dir))
+        if (need == CB_CONN_ONLY_RUNNING && !cb_start_answers (self->runtime_dir)) {
+            CB_TRY (s_check_folder (self, err));
             return CB_CONN_NO_DAEMON;
+        }
         if (need == CB_CONN_START) {
             started = cb_conn_start_daemon (self, cli, err);
             if (started < 0)

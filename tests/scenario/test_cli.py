@@ -98,6 +98,19 @@ def test_without_a_daemon_lists_are_empty(house):
 
 # -- where code comes from -------------------------------------------------------------------------
 
+@pytest.mark.parametrize("arguments", (("ls",), ("stop", "--all"), ("show", "x"), ("daemon", "stop")))
+def test_a_folder_of_somebody_else_is_named(house, arguments):
+    """"No daemon runs" would be a guess."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a folder away")
+    os.makedirs(house.runtime_dir, mode=0o700, exist_ok=True)
+    os.chown(house.runtime_dir, 12345, 12345)
+    done = house.cellblock(*arguments)
+    os.chown(house.runtime_dir, 0, 0)
+    assert done.returncode == 1, (done.stdout, done.stderr)
+    assert "belongs to user 12345" in done.stderr and house.runtime_dir in done.stderr
+
+
 def test_code_from_an_option_a_file_and_a_pipe(house):
     path = os.path.join(house.folder, "cell.py")
     with open(path, "w", encoding="utf-8-sig") as file:
