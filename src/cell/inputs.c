@@ -64,14 +64,16 @@ s_mapping (const struct stat *owner, const cb_mounts *mounts)
 {
     char path[64];
     int fd = -1;
+    pid_t own = getpid ();
     pid_t pid = (pid_t)syscall (SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0);
 
     if (pid < 0)
         return -1;
     if (pid == 0) {
         (void)prctl (PR_SET_PDEATHSIG, SIGKILL);
-        for (;;)
+        while (getppid () == own)
             (void)pause ();
+        _exit (1);
     }
     (void)snprintf (path, sizeof path, "/proc/%d/ns/user", pid);
     if (s_write_map (pid, "uid_map", owner->st_uid, mounts->uid) == 0 &&

@@ -12,6 +12,7 @@
 #include "warden/janitor.h"
 #include "warden/proc.h"
 #include "warden/report.h"
+#include "warden/strays.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -275,6 +276,16 @@ s_init (cb_warden *self, const cb_warden_config *config)
     self->list_timer = (cb_timer){.on_time = cb_warden_on_list_timer, .context = self};
 }
 
+/* What a warden and a janitor that were killed together left. */
+static void
+s_kill_strays (void)
+{
+    size_t n = cb_strays_kill ();
+
+    if (n > 0)
+        cb_log_warn ("jails without a warden killed", CB_INT ("jails", (int64_t)n));
+}
+
 static void
 s_make_groups (cb_warden *self)
 {
@@ -300,6 +311,7 @@ cb_warden_serve (const cb_warden_config *config)
         cb_report_send (&self->report_fd, err.text);
         return 1;
     }
+    s_kill_strays ();
     s_make_groups (self);
     cb_reactor_set (&self->reactor, &self->timer, cb_now () + SERVING_WAIT);
     if (cb_broker_start (&self->broker, &err) < 0) {

@@ -2,6 +2,7 @@
 is left behind is counted by the fixtures."""
 import os
 import signal
+import subprocess
 
 import pytest
 
@@ -52,3 +53,49 @@ def test_the_janitor_is_killed(daemon, client):
     daemon.daemon.wait(20)
     assert leaks.wait_for(lambda: warden not in leaks.descendants(), 20)
     assert not os.path.exists(os.path.join(daemon.runtime_dir, "broker.json"))
+
+
+@pytest.fixture
+def stray():
+    """What is left of a jail whose bwrap was killed before its pid 1 asked for PDEATHSIG."""
+    waits, end = os.pipe()
+    process = subprocess.Popen(  # bwrap reads its arguments from 11 and gets none
+        ["unshare", "--user", "--map-root-user", "--pid", "--fork", "bwrap", "--args", "11", "--",
+         "/cb/init"], preexec_fn=lambda: os.dup2(waits, 11), pass_fds=[11])
+    os.close(waits)
+    assert leaks.wait_for(lambda: "bwrap" in leaks.descendants(process.pid).values())
+    yield process
+    process.kill()
+    process.wait()
+    os.close(end)
+
+
+def test_the_next_start_ends_a_jail_without_a_warden(daemon, client, new_house, stray):
+    client.call("new", name="amber", wait=True)
+    new_house().start()
+    assert leaks.wait_for(lambda: stray.poll() is not None)
+    assert client.call("show", session="amber")["state"] == "idle"
+
+
+def children(pid):
+    try:
+        with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as file:
+            return [int(word) for word in file.read().split()]
+    except FileNotFoundError:
+        return []
+
+
+def test_both_are_killed_while_a_jail_starts(new_house, ordinary_user):
+    """Stopped as soon as it has a child, bwrap has not told its pid 1 to go on: it waits for ever,
+    and the ordinary user has no control groups here by which it could be found."""
+    house = new_house(ordinary_user).start()
+    warden, before = house.connection()["warden_pid"], children(house.connection()["warden_pid"])
+    house.client().send("new", {"name": "amber"})
+    jail = leaks.wait_for(lambda: set(children(warden)) - set(before), pause=0).pop()
+    assert leaks.wait_for(lambda: children(jail), pause=0)
+    for pid, signum in ((jail, signal.SIGSTOP), (warden, signal.SIGKILL),
+                        (house.pid, signal.SIGKILL)):
+        os.kill(pid, signum)
+    house.daemon.wait(20)
+    house.start()
+    assert leaks.wait_for(lambda: "bwrap" not in leaks.descendants().values())
