@@ -243,7 +243,7 @@ s_conclude (cb_runner *self, int *ret_exit, cb_err *err)
 
     if (self->waiting)
         (void)cb_render_say (self->render, NULL,
-                             "the cell keeps its place in the queue of session '%s'",
+                             "the cell was not begun; session '%s' goes on without it",
                              self->session);
     else if (self->killed && self->fresh)
         (void)cb_render_say (self->render, NULL, "the kernel was ended");

@@ -545,16 +545,38 @@ cb_cells_tick_ (cb_session *self, cb_usec now)
 
 /* ---- clients ---- */
 
+/* What waits and has no reader any more is not begun: nobody asks for it now. How many readers the
+ * others have. */
+static size_t
+s_forget_reader (cb_session *self, const cb_zpeer *peer)
+{
+    size_t readers = 0;
+
+    for (cb_entry **at = &self->queue; *at != NULL;) {
+        cb_entry *entry = *at;
+        size_t left = cb_fanout_remove (entry->fanout, peer);
+        readers += left;
+        if (left > 0) {
+            at = &entry->next;
+            continue;
+        }
+        *at = entry->next;
+        self->n_queued--;
+        cb_log_info ("a cell that waits is dropped, its client is gone",
+                     CB_STR ("session", self->name), CB_STR ("run", cb_run_name (entry->run)));
+        s_entry_destroy (&entry);
+    }
+    return readers;
+}
+
 void
 cb_session_client_gone (cb_session *self, const cb_zpeer *peer)
 {
-    size_t readers = 0;
+    size_t readers = s_forget_reader (self, peer);
     cb_err err = CB_ERR_INIT;
 
     if (self->running != NULL)
         readers += cb_fanout_remove (self->running->fanout, peer);
-    for (cb_entry *entry = self->queue; entry != NULL; entry = entry->next)
-        readers += cb_fanout_remove (entry->fanout, peer);
     if (readers == 0 && self->ephemeral)
         (void)!cb_session_stop (self, "its client is gone", NULL, NULL, &err);
 }

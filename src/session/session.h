@@ -102,7 +102,8 @@ typedef struct cb_cell {
 int cb_session_run (cb_session *self, const cb_cell *cell, cb_err *err)
     __attribute__ ((warn_unused_result));
 
-/* A client is gone: it reads no more. An ephemeral session without readers ends. */
+/* A client is gone: it reads no more. Its cells that wait are dropped, its running one goes on; an
+ * ephemeral session without readers ends. */
 void cb_session_client_gone (cb_session *self, const cb_zpeer *peer);
 
 #endif

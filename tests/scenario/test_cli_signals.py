@@ -104,6 +104,7 @@ def test_a_waiting_cell_does_not_interrupt_the_running_one(daemon):
     assert "waiting for 1 other cell of session 'work'" in second.stderr.readline()
     second.send_signal(signal.SIGINT)
     assert second.wait(10) == 130
+    assert "not begun" in second.stderr.read()
     assert "done" in first.stdout.read()
     assert first.wait(20) == 0
     for process in (first, second):

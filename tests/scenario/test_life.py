@@ -401,6 +401,24 @@ def test_a_client_that_vanishes(daemon, client):
     assert stream_text(events) == "7\n", "a cell in a named session runs to its end"
 
 
+def test_a_client_that_vanishes_in_the_queue(daemon, amber):
+    """Its cell that waits is not begun; those of others are."""
+    running = amber.send("run", {"session": "amber", "code": "import time; time.sleep(1); x = [1]"})
+    wait_type(amber, running, "execute_input")
+    gone = Client(daemon.connection())
+    dropped = gone.send("run", {"session": "amber", "code": "x.append(2)"})
+    wait_type(gone, dropped, "queued")
+    last = amber.send("run", {"session": "amber", "code": "x.append(3); print(x)"})
+    wait_type(amber, last, "queued")
+    gone.close()
+    message = amber.receive()
+    while (message.type, message.parent) != ("stream", last):
+        message = amber.receive()
+    assert message.content["text"] == "[1, 3]\n"
+    info = amber.call("show", session="amber")
+    assert info["queued"] == 0
+
+
 class Deaf(Client):
     """Connects with the smallest queue there is and reads only when it is asked to."""
 
