@@ -1,5 +1,31 @@
 /* cmd-show.c - cellblock show: all about one session. */
+#include "base/units.h"
 #include "cli/print.h"
+
+#include <string.h>
+
+/* A limit that control groups would hold is no limit without them: a person is told beside it. */
+static void
+s_mark_loose (const json_t *reply)
+{
+    char text[CB_UNITS_TEXT];
+    json_t *limits = json_object_get (reply, "limits");
+    json_t *memory = json_object_get (limits, "memory_bytes");
+    json_t *cpu = json_object_get (limits, "cpu_percent");
+    const char *groups = cb_print_text (json_object_get (reply, "layers"), "cgroup");
+
+    if (strcmp (groups, "none") != 0)
+        return;
+    if (json_is_integer (memory))
+        (void)json_object_set_new (
+            limits, "memory_bytes",
+            json_sprintf ("%s, not in force (no control groups: see cellblock doctor)",
+                          cb_size_text ((uint64_t)json_integer_value (memory), text)));
+    if (json_is_integer (cpu))
+        (void)json_object_set_new (
+            limits, "cpu_percent",
+            json_sprintf ("%lld %%, not in force", (long long)json_integer_value (cpu)));
+}
 
 static int
 s_show (const cb_cli *cli, const char *session, int format, cb_err *err)
@@ -16,6 +42,7 @@ s_show (const cb_cli *cli, const char *session, int format, cb_err *err)
     if (format == CB_PRINT_JSON)
         return cb_print_json (reply, err);
     (void)json_object_del (reply, "status");
+    s_mark_loose (reply);
     return cb_print_members (reply, err);
 }
 

@@ -404,6 +404,15 @@ def test_a_daemon_with_too_few_descriptors_says_so(house, allowed):
 
 # -- the other commands ----------------------------------------------------------------------------
 
+def test_limits_that_nothing_holds_are_marked(house):
+    house.start("--set", "profile.default.cgroup=off")
+    house.cellblock("new", "mine")
+    shown = house.cellblock("show", "mine").stdout
+    assert "limits memory       512 MiB, not in force (no control groups" in shown
+    assert "limits cpu          100 %, not in force" in shown
+    assert house.json("show", "mine")["limits"]["memory_bytes"] == 512 << 20
+
+
 def test_sessions_are_made_shown_and_stopped(daemon):
     name = daemon.cellblock("new").stdout.strip()
     assert re.fullmatch(r"[a-z]+-[a-z]+(-\d+)?", name)
