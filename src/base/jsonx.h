@@ -27,6 +27,9 @@ int cb_json_parse (const char *what, const void *bytes, size_t size, json_t **re
                    cb_err *err) __attribute__ ((warn_unused_result));
 
 /* Compact text of the value, owned by the caller (free); NULL when out of memory. */
+/* Digits of a number that we made (times, usage): as written, not as a double stores it. Numbers of
+ * others keep all they came with. */
+#define CB_JSON_DIGITS 15
 char *cb_json_text (const json_t *value, size_t *ret_size);
 
 /* Members of an object. A missing member gives `otherwise` (strings are borrowed from the object);

@@ -30,7 +30,8 @@ cb_print_json (json_t *reply, cb_err *err)
     (void)json_object_del (reply, "status");
     cb_term_look (&term, STDOUT_FILENO);
     /* On a terminal nothing but ASCII, so that no name can command it. */
-    size_t flags = JSON_INDENT (2) | (term.tty ? JSON_ENSURE_ASCII : 0);
+    size_t flags =
+        JSON_INDENT (2) | JSON_REAL_PRECISION (CB_JSON_DIGITS) | (term.tty ? JSON_ENSURE_ASCII : 0);
     cb_auto_free char *text = json_dumps (reply, flags);
     if (text == NULL)
         return cb_fail_nomem (err);

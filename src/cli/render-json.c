@@ -46,7 +46,7 @@ s_json_on_end (cb_render *self, json_t *result, cb_err *err)
 
     if (outputs == NULL)
         return cb_fail_nomem (err);
-    return cb_render_json_line (self, s_in_order (result, outputs), err);
+    return cb_render_json_result (self, s_in_order (result, outputs), err);
 }
 
 const cb_render_ops cb_render_json = {"json", s_json_on_event, s_json_on_end};
@@ -86,7 +86,7 @@ s_stream_on_end (cb_render *self, json_t *result, cb_err *err)
 
     if (ordered == NULL)
         return cb_fail_nomem (err);
-    return cb_render_json_line (self, s_typed ("end", ordered), err);
+    return cb_render_json_result (self, s_typed ("end", ordered), err);
 }
 
 const cb_render_ops cb_render_stream_json = {"stream-json", s_stream_on_event, s_stream_on_end};

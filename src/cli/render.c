@@ -2,6 +2,7 @@
 #include "cli/render.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -77,14 +78,54 @@ cb_render_say (cb_render *self, cb_err *err, const char *format, ...)
     return cb_out_own (&self->notes, line, (size_t)size, err);
 }
 
+/* On a terminal nothing but ASCII, so that no text can command it. */
+static size_t
+s_json_flags (const cb_render *self)
+{
+    return JSON_COMPACT | JSON_ENCODE_ANY |
+           (self->out.term.tty ? (size_t)JSON_ENSURE_ASCII : (size_t)0);
+}
+
+/* Appends the member with what stands before it ("{" or ","). Whether there was room. */
+static bool
+s_add_member (cb_buf *line, const char *name, const json_t *member, size_t flags)
+{
+    cb_owned (cb_json) json_t *key = json_string (name);
+    cb_auto_free char *left = key != NULL ? json_dumps (key, flags) : NULL;
+    cb_auto_free char *right = json_dumps (member, flags);
+
+    return left != NULL && right != NULL && cb_buf_puts (line, line->size == 0 ? "{" : ",") == 0 &&
+           cb_buf_puts (line, left) == 0 && cb_buf_puts (line, ":") == 0 &&
+           cb_buf_puts (line, right) == 0;
+}
+
+int
+cb_render_json_result (cb_render *self, json_t *object, cb_err *err)
+{
+    cb_owned (cb_json) json_t *taken = object;
+    cb_scoped (cb_buf) cb_buf line;
+    const char *name = NULL;
+    json_t *member = NULL;
+    bool whole = taken != NULL;
+
+    cb_buf_init (&line, SIZE_MAX / 2);
+    json_object_foreach (taken, name, member)
+    {
+        bool verbatim = strcmp (name, "outputs") == 0;
+        size_t digits = verbatim ? 0 : (size_t)JSON_REAL_PRECISION (CB_JSON_DIGITS);
+        whole = whole && s_add_member (&line, name, member, s_json_flags (self) | digits);
+    }
+    if (!whole || cb_buf_puts (&line, "}\n") < 0)
+        return cb_fail_nomem (err);
+    return cb_out_own (&self->out, line.data, line.size, err);
+}
+
 int
 cb_render_json_line (cb_render *self, json_t *value, cb_err *err)
 {
     cb_owned (cb_json) json_t *taken = value;
-    /* On a terminal nothing but ASCII, so that no text can command it. */
-    size_t flags = JSON_COMPACT | (self->out.term.tty ? JSON_ENSURE_ASCII : 0);
 
-    cb_auto_free char *text = taken != NULL ? json_dumps (taken, flags) : NULL;
+    cb_auto_free char *text = taken != NULL ? json_dumps (taken, s_json_flags (self)) : NULL;
     if (text == NULL)
         return cb_fail_nomem (err);
     CB_TRY (cb_out_own (&self->out, text, strlen (text), err));

@@ -51,6 +51,10 @@ int cb_render_say (cb_render *self, cb_err *err, const char *format, ...)
 /* A JSON value on one line of standard output. Takes value; NULL is out of memory. */
 int cb_render_json_line (cb_render *self, json_t *value, cb_err *err);
 
+/* The same for a run's object: its numbers are ours but for those in "outputs", which stay exactly
+ * the kernel's. Takes object; NULL is out of memory. */
+int cb_render_json_result (cb_render *self, json_t *object, cb_err *err);
+
 extern const cb_render_ops cb_render_text;
 extern const cb_render_ops cb_render_json;
 extern const cb_render_ops cb_render_stream_json;

@@ -98,7 +98,8 @@ def test_without_a_daemon_lists_are_empty(house):
 
 # -- where code comes from -------------------------------------------------------------------------
 
-@pytest.mark.parametrize("arguments", (("ls",), ("stop", "--all"), ("show", "x"), ("daemon", "stop")))
+@pytest.mark.parametrize("arguments", (
+    ("ls",), ("stop", "--all"), ("show", "x"), ("daemon", "stop")))
 def test_a_folder_of_somebody_else_is_named(house, arguments):
     """"No daemon runs" would be a guess."""
     if os.geteuid() != 0:
@@ -209,6 +210,19 @@ def test_outputs_are_a_notebooks(cellblock):
         ("stream", "between\n"), ("display_data", "picture"),
         ("display_data", "<IPython.core.display.JSON object>"),
         ("stream", "waits\n\0 nul, \x1b[31m escape\n"), ("execute_result", "42")]
+
+
+def test_our_numbers_are_short_and_the_kernels_exact(cellblock):
+    code = ("from IPython.display import display\n"
+            "display({'application/json': {'x': 0.1234567890123456789}}, raw=True)")
+    done = cellblock("run", "-o", "json", "-c", code)
+    usage = re.search(r'"wall_s":([0-9.e-]+),"cpu_s":([0-9.e-]+)', done.stdout)
+    assert usage and all(len(number) < 12 for number in usage.groups()), done.stdout
+    outputs = json.loads(done.stdout)["outputs"]
+    assert outputs[0]["data"]["application/json"] == {"x": 0.1234567890123456789}
+    for arguments in (("new", "amber"), ("ls", "-o", "json"), ("show", "amber", "-o", "json")):
+        text = cellblock(*arguments).stdout
+    assert len(re.search(r'"idle_s": ([0-9.e-]+)', text).group(1)) < 12, text
 
 
 def test_an_error_among_the_outputs_is_a_notebooks(cellblock):
