@@ -27,7 +27,8 @@ struct cb_registry {
     const cb_services *services;
     cb_on_sessions_changed *on_changed;
     void *context;
-    size_t most;
+    size_t bound; /* sessions the descriptors allow, those that stop included */
+    size_t most;  /* that may be in use */
     size_t count;
     cb_source *sweep;
     node *buckets[BUCKETS];
@@ -110,6 +111,7 @@ cb_registry_new (const cb_services *services, size_t most, cb_on_sessions_change
         return NULL;
     }
     self->services = services;
+    self->bound = most;
     self->most = most;
     self->on_changed = on_changed;
     self->context = context;
@@ -185,6 +187,18 @@ s_insert (cb_registry *self, const cb_session_options *options, cb_session **ret
     return 0;
 }
 
+/* Those on their way out do not count: somebody who runs one cell after the other has the answer
+ * before the jail of the last is gone. */
+static size_t
+s_in_use (const cb_registry *self)
+{
+    size_t count = 0;
+
+    for (const node *at = self->first; at != NULL; at = at->next)
+        count += !at->over && cb_session_state_of (at->session) != CB_SESSION_STOPPING;
+    return count;
+}
+
 int
 cb_registry_add (cb_registry *self, const cb_session_options *options, cb_session **ret_session,
                  cb_err *err)
@@ -192,11 +206,11 @@ cb_registry_add (cb_registry *self, const cb_session_options *options, cb_sessio
     cb_session_options named = *options;
     char name[CB_NAME_MAX];
 
-    if (self->count >= self->most)
+    if (self->count >= self->bound || s_in_use (self) >= self->most)
         return cb_fail (err, CB_E_LIMIT,
                         "%zu sessions are open, more are not allowed here ([broker] sessions); "
                         "stop one first: cellblock ls",
-                        self->most);
+                        self->most < self->bound ? self->most : self->bound);
     if (named.name != NULL) {
         CB_TRY (cb_name_check ("session", named.name, err));
         if (s_find (self, named.name) != NULL)

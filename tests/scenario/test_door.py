@@ -183,6 +183,14 @@ def test_sessions_are_bounded(new_house):
     client.call("new", name="c")
 
 
+def test_one_cell_after_the_other_where_one_session_is_allowed(new_house):
+    """The answer comes before the jail is gone: the session that stops is not counted."""
+    client = new_house().start("--set", "broker.sessions=1").client()
+    for _ in range(6):
+        reply, _ = client.ask("run", code="import subprocess; p = subprocess.Popen(['sleep', '9'])")
+        assert reply.content["status"] == "ok", reply.content
+
+
 def test_the_file_helper_dies(daemon, client):
     """The broker ends itself and the warden starts another one."""
     pid = daemon.connection()["pid"]
