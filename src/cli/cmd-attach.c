@@ -29,17 +29,11 @@ s_is_served (const char *path)
 static int
 s_attach (const cb_cli *cli, const char *session, bool only_path, cb_err *err)
 {
-    cb_conn conn = {0};
     cb_owned (cb_json) json_t *reply = NULL;
     char safe[PATH_MAX];
     const char *path = NULL;
 
-    int result = cb_conn_open_for (&conn, cli, session, err);
-    if (result == 0)
-        result = cb_conn_call (&conn, "show", json_pack ("{s:s}", "session", session), &reply, err);
-    cb_conn_done (&conn);
-    if (result < 0)
-        return result;
+    CB_TRY (cb_conn_ask (cli, "show", session, &reply, err));
     CB_TRY (
         cb_json_get_string (reply, "connection_file", PATH_MAX - 1, CB_JSON_REQUIRED, &path, err));
     (void)cb_sanitise_line (path, safe, sizeof safe);

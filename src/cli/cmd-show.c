@@ -30,15 +30,9 @@ s_mark_loose (const json_t *reply)
 static int
 s_show (const cb_cli *cli, const char *session, int format, cb_err *err)
 {
-    cb_conn conn = {0};
     cb_owned (cb_json) json_t *reply = NULL;
 
-    int result = cb_conn_open_for (&conn, cli, session, err);
-    if (result == 0)
-        result = cb_conn_call (&conn, "show", json_pack ("{s:s}", "session", session), &reply, err);
-    cb_conn_done (&conn);
-    if (result < 0)
-        return result;
+    CB_TRY (cb_conn_ask (cli, "show", session, &reply, err));
     if (format == CB_PRINT_JSON)
         return cb_print_json (reply, err);
     (void)json_object_del (reply, "status");

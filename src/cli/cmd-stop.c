@@ -4,14 +4,9 @@
 static int
 s_tell (const cb_cli *cli, const char *verb, const char *session, cb_err *err)
 {
-    cb_conn conn = {0};
     cb_owned (cb_json) json_t *reply = NULL;
 
-    int result = cb_conn_open_for (&conn, cli, session, err);
-    if (result == 0)
-        result = cb_conn_call (&conn, verb, json_pack ("{s:s}", "session", session), &reply, err);
-    cb_conn_done (&conn);
-    return result;
+    return cb_conn_ask (cli, verb, session, &reply, err);
 }
 
 static int

@@ -212,3 +212,17 @@ cb_conn_call (cb_conn *self, const char *verb, json_t *content, json_t **ret_rep
 {
     return cb_conn_call_bytes (self, verb, content, &(const cb_conn_bytes){0}, ret_reply, err);
 }
+
+int
+cb_conn_ask (const cb_cli *cli, const char *verb, const char *session, json_t **ret_reply,
+             cb_err *err)
+{
+    cb_conn conn = {0};
+
+    int result = cb_conn_open_for (&conn, cli, session, err);
+    if (result == 0)
+        result =
+            cb_conn_call (&conn, verb, json_pack ("{s:s}", "session", session), ret_reply, err);
+    cb_conn_done (&conn);
+    return result;
+}

@@ -59,5 +59,8 @@ int cb_conn_refused (const json_t *reply, cb_err *err);
 /* Commands about one session: connects to a running daemon (none: an error that says so). */
 int cb_conn_open_for (cb_conn *self, const cb_cli *cli, const char *session, cb_err *err)
     __attribute__ ((warn_unused_result));
+/* The whole of such a command that asks one thing, {session}: connects, calls, disconnects. */
+int cb_conn_ask (const cb_cli *cli, const char *verb, const char *session, json_t **ret_reply,
+                 cb_err *err) __attribute__ ((warn_unused_result));
 
 #endif
