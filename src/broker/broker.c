@@ -11,6 +11,7 @@
 #include "base/runtime.h"
 #include "base/tree.h"
 #include "broker/reload.h"
+#include "front/attach.h"
 #include "front/control.h"
 #include "wire/connfile.h"
 #include "wire/ctl.h"
@@ -28,7 +29,7 @@
 #define SOCKET_FRONT "c"
 /* Descriptors of a session (five channels, jail, pidfd, two of /proc, and as many again while one
  * kernel follows another), and what the broker and its clients need beside them. */
-#define FDS_A_SESSION 18
+#define FDS_A_SESSION (18 + CB_ATTACH_FDS_A_SESSION)
 #define FDS_BESIDE    64
 /* Of all descriptors this part is left to clients. */
 #define CLIENTS_SHARE 4
@@ -49,6 +50,7 @@ struct cb_broker {
     cb_files *files;
     cb_registry *registry;
     cb_control *control;
+    cb_attach *attach;
     const cb_config_sources *sources;
     cb_config *config;
     cb_services services;
@@ -307,6 +309,10 @@ s_open_doors (cb_broker *self, cb_err *err)
 {
     char key[65];
 
+    self->attach = cb_attach_new (self->loop, self->runtime, err);
+    if (self->attach == NULL)
+        return -CB_E_NOMEM;
+    self->services.doors = cb_attach_doors (self->attach);
     self->registry =
         cb_registry_new (&self->services, self->sessions_bound, s_on_changed, self, err);
     if (self->registry == NULL)
@@ -336,8 +342,8 @@ s_sessions_bound (uint64_t nofile)
 {
     uint64_t clients = nofile / CLIENTS_SHARE;
 
-    if (clients > CB_CLIENTS_MAX)
-        clients = CB_CLIENTS_MAX;
+    if (clients > CB_CLIENTS_MAX + CB_ATTACH_CONNECTIONS_MAX)
+        clients = CB_CLIENTS_MAX + CB_ATTACH_CONNECTIONS_MAX;
     uint64_t rest = nofile - clients;
     return rest < FDS_BESIDE + FDS_A_SESSION ? 1 : (rest - FDS_BESIDE) / FDS_A_SESSION;
 }
@@ -381,6 +387,7 @@ cb_broker_destroy (cb_broker **self_at)
         cb_registry_end (self->registry);
     cb_control_destroy (&self->control);
     cb_registry_destroy (&self->registry);
+    cb_attach_destroy (&self->attach);
     cb_files_destroy (&self->files);
     cb_launcher_destroy (&self->launcher);
     cb_source_destroy (&self->leave);

@@ -44,8 +44,10 @@ s_attach (const cb_cli *cli, const char *session, bool only_path, cb_err *err)
     (void)printf ("Connection file of session %s:\n  %s\n\n", session, safe);
     if (s_is_served (path))
         (void)printf ("Any Jupyter client attaches with it, for example:\n"
-                      "  jupyter console --existing %s\n",
-                      safe);
+                      "  jupyter console --existing %s\n"
+                      "  jupyter qtconsole --existing %s\n"
+                      "  jupyter run --existing %s FILE.py\n",
+                      safe, safe, safe);
     else
         (void)printf ("This daemon serves no sockets behind it: sessions are reached by the\n"
                       "commands of cellblock and by libcellblock.\n");

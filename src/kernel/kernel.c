@@ -26,6 +26,9 @@
 /* The warden tells an end within milliseconds; a fork bomb takes 116 ms. */
 #define DYING_LIMIT (20 * CB_USEC_PER_SEC)
 
+/* A kernel's words about itself are about a KiB. */
+#define INFO_MAX ((size_t)65536)
+
 #define SEEN_REPLY 1U
 #define SEEN_BUSY  2U
 #define SEEN_IDLE  4U
@@ -57,6 +60,8 @@ struct cb_kernel {
     char closed[64];  /* a channel it closed, in words */
     int iopub_closed;
     int exited;
+    char *info; /* owned: what it says about itself */
+    size_t info_size;
     cb_death death;
 };
 
@@ -78,7 +83,7 @@ s_probe (cb_kernel *self)
 {
     cb_err err = CB_ERR_INIT;
 
-    cb_msg_id_new (self->probe);
+    cb_link_hidden_id (self->link, self->probe);
     self->seen = 0;
     self->probe_at = CB_USEC_NEVER;
     cb_link_request request = {
@@ -222,10 +227,25 @@ s_probe_sign (cb_jmsg *message)
                                              : 0;
 }
 
+/* Kept for those who ask while a cell runs. Without memory, or with a novel, nothing is kept. */
+static void
+s_keep_info (cb_kernel *self, cb_part content)
+{
+    if (self->info != NULL || content.size > INFO_MAX ||
+        (self->info = malloc (content.size + 1)) == NULL)
+        return;
+    memcpy (self->info, content.data, content.size);
+    self->info_size = content.size;
+}
+
 static void
 s_on_probe (cb_kernel *self, cb_jmsg *message)
 {
-    self->seen |= s_probe_sign (message);
+    unsigned sign = s_probe_sign (message);
+
+    self->seen |= sign;
+    if (sign == SEEN_REPLY)
+        s_keep_info (self, message->dicts[CB_DICT_CONTENT]);
     if (self->seen == SEEN_ALL) {
         s_ready (self);
     } else if ((self->seen & SEEN_REPLY) && self->probe_at == CB_USEC_NEVER) {
@@ -247,7 +267,8 @@ s_on_message (cb_link *link, cb_channel channel, cb_jmsg *message, void *context
             s_on_probe (self, message);
         return;
     }
-    if (self->state < CB_KERNEL_IDLE || self->state == CB_KERNEL_GONE)
+    if (self->state < CB_KERNEL_IDLE || self->state == CB_KERNEL_GONE ||
+        cb_link_is_hidden (self->link, message->parent_id))
         return;
     self->events->on_message (self, channel, message, self->context);
 }
@@ -428,6 +449,7 @@ cb_kernel_destroy (cb_kernel **self_at)
     cb_source_destroy (&self->pidfd_source);
     cb_link_destroy (&self->link);
     cb_usage_done (&self->usage);
+    free (self->info);
     cb_close (&self->pidfd);
     cb_close (&self->tree);
     free (self);
@@ -493,6 +515,24 @@ cb_kernel_execute (cb_kernel *self, const char *msg_id, const json_t *content, c
     return 0;
 }
 
+int
+cb_kernel_forward (cb_kernel *self, cb_channel channel, const cb_jmsg *message, int work,
+                   cb_err *err)
+{
+    if (self->state < CB_KERNEL_IDLE || s_ending (self) || (work && self->state != CB_KERNEL_IDLE))
+        return cb_fail (err, CB_E_BUSY, "the kernel is %s", cb_kernel_state_name (self->state));
+    CB_TRY (cb_link_forward (self->link, channel, message, err));
+    if (work)
+        s_become (self, CB_KERNEL_BUSY);
+    return 0;
+}
+
+cb_part
+cb_kernel_info (const cb_kernel *self)
+{
+    return (cb_part){self->info, self->info_size};
+}
+
 void
 cb_kernel_done (cb_kernel *self)
 {
@@ -519,13 +559,13 @@ s_tell (cb_kernel *self, const cb_link_request *request)
 }
 
 void
-cb_kernel_no_input (cb_kernel *self, const cb_jmsg *message)
+cb_kernel_input (cb_kernel *self, cb_part header, const char *text)
 {
-    cb_owned (cb_json) json_t *content = json_pack ("{s:s}", "value", "");
+    cb_owned (cb_json) json_t *content = json_pack ("{s:s}", "value", text);
     cb_link_request request = {.channel = CB_CHANNEL_STDIN,
                                .msg_type = "input_reply",
                                .content = content,
-                               .parent = message->dicts[CB_DICT_HEADER]};
+                               .parent = header};
     s_tell (self, &request);
 }
 

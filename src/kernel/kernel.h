@@ -54,12 +54,20 @@ void cb_kernel_usage_cpu (const cb_kernel *self, cb_usage *ret_usage);
 /* Sends an execute_request; only an idle kernel takes one, it is busy until cb_kernel_done. */
 int cb_kernel_execute (cb_kernel *self, const char *msg_id, const json_t *content, cb_err *err)
     __attribute__ ((warn_unused_result));
+/* A client's message, for a channel that it may travel on. work: a request on shell that it is busy
+ * with until cb_kernel_done; only an idle kernel takes one. */
+int cb_kernel_forward (cb_kernel *self, cb_channel channel, const cb_jmsg *message, int work,
+                       cb_err *err) __attribute__ ((warn_unused_result));
+/* The content of its answer to kernel_info, as JSON text; empty before it is ready. Borrowed. */
+cb_part cb_kernel_info (const cb_kernel *self);
 /* Reply and idle of the request are in. */
 void cb_kernel_done (cb_kernel *self);
 /* Whether this id was used not long ago. */
 int cb_kernel_knows (const cb_kernel *self, const char *msg_id);
-/* Answers an input_request with an empty line, so that nothing hangs. */
-void cb_kernel_no_input (cb_kernel *self, const cb_jmsg *request);
+/* Answers an input_request whose header is given: content {"value": text}. CB_INPUT_END raises
+ * EOFError in IPython's kernel. */
+#define CB_INPUT_END "\x04"
+void cb_kernel_input (cb_kernel *self, cb_part header, const char *text);
 /* Asks for KeyboardInterrupt by a message on control. */
 void cb_kernel_interrupt (cb_kernel *self);
 /* The same by a signal to the kernel process. */

@@ -8,8 +8,10 @@
  */
 #include "kernel/link.h"
 
+#include "base/fdio.h"
 #include "base/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -47,6 +49,7 @@ struct cb_link {
     const char *session;
     peer_slot slots[CB_CHANNEL__COUNT];
     cb_parents parents;
+    char hidden[18]; /* how the ids of our own requests begin: random, so no client's does */
     uint64_t refused[REFUSED__COUNT];
 };
 
@@ -91,7 +94,8 @@ s_on_message (cb_zpeer *peer, cb_zmsg *raw, void *context)
         s_refuse (self, REFUSED_FRAMING, slot->channel, "", err.text);
         return;
     }
-    if (message->type == NULL || !(message->type->from_kernel & s_channel_bit[slot->channel])) {
+    /* A type that is not in the table passes: kernels and frontends invent their own. */
+    if (message->type != NULL && !(message->type->from_kernel & s_channel_bit[slot->channel])) {
         s_refuse (self, REFUSED_TYPE, slot->channel, message->msg_type, "");
         return;
     }
@@ -200,6 +204,9 @@ cb_link_new (cb_loop *loop, cb_channels *channels, const cb_link_options *option
     *self = (cb_link){
         .events = events, .context = context, .name = options->name, .session = options->session};
     cb_parents_init (&self->parents);
+    cb_random_hex (self->hidden, 8);
+    self->hidden[16] = '-';
+    self->hidden[17] = '\0';
     self->signer = cb_signer_new (options->key, "hmac-sha256", err);
     if (self->signer == NULL || s_open (self, loop, channels, options, err) < 0)
         return NULL;
@@ -220,6 +227,23 @@ cb_link_destroy (cb_link **self_at)
     *self_at = NULL;
 }
 
+static int
+s_closed (cb_channel channel, cb_err *err)
+{
+    return cb_fail (err, CB_E_GONE, "the kernel closed its %s channel", cb_channel_name (channel));
+}
+
+static int
+s_send (cb_zpeer *peer, cb_zmsg *message, cb_err *err)
+{
+    int result = cb_zpeer_send (peer, message, 0, err);
+
+    CB_TRY (result);
+    if (result == CB_ZPEER_FULL)
+        return cb_fail (err, CB_E_BUSY, "the kernel does not read what it is sent");
+    return 0;
+}
+
 int
 cb_link_send (cb_link *self, const cb_link_request *request, cb_err *err)
 {
@@ -227,10 +251,9 @@ cb_link_send (cb_link *self, const cb_link_request *request, cb_err *err)
     cb_zpeer *peer = self->slots[request->channel].peer;
 
     if (peer == NULL)
-        return cb_fail (err, CB_E_GONE, "the kernel closed its %s channel",
-                        cb_channel_name (request->channel));
+        return s_closed (request->channel, err);
     if (request->msg_id == NULL)
-        cb_msg_id_new (msg_id);
+        cb_link_hidden_id (self, msg_id);
     cb_jmsg_draft draft = {.msg_type = request->msg_type,
                            .msg_id = request->msg_id != NULL ? request->msg_id : msg_id,
                            .session = self->session,
@@ -239,13 +262,41 @@ cb_link_send (cb_link *self, const cb_link_request *request, cb_err *err)
     cb_owned (cb_zmsg) cb_zmsg *message = cb_jmsg_write (self->signer, &draft, err);
     if (message == NULL)
         return -CB_E_NOMEM;
-    int result = cb_zpeer_send (peer, message, 0, err);
-    CB_TRY (result);
-    if (result == CB_ZPEER_FULL)
-        return cb_fail (err, CB_E_BUSY, "the kernel does not read what it is sent");
+    CB_TRY (s_send (peer, message, err));
     if (request->channel != CB_CHANNEL_STDIN)
         cb_parents_add (&self->parents, draft.msg_id);
     return 0;
+}
+
+int
+cb_link_forward (cb_link *self, cb_channel channel, const cb_jmsg *message, cb_err *err)
+{
+    cb_zpeer *peer = self->slots[channel].peer;
+
+    if (peer == NULL)
+        return s_closed (channel, err);
+    cb_owned (cb_zmsg) cb_zmsg *copy = cb_jmsg_resign (message, self->signer, NULL, 0, err);
+    if (copy == NULL)
+        return -CB_E_NOMEM;
+    CB_TRY (s_send (peer, copy, err));
+    if (channel != CB_CHANNEL_STDIN)
+        cb_parents_add (&self->parents, message->msg_id);
+    return 0;
+}
+
+void
+cb_link_hidden_id (const cb_link *self, char msg_id[CB_MSG_ID_MAX])
+{
+    char id[CB_MSG_ID_MAX];
+
+    cb_msg_id_new (id);
+    (void)snprintf (msg_id, CB_MSG_ID_MAX, "%s%.64s", self->hidden, id);
+}
+
+int
+cb_link_is_hidden (const cb_link *self, const char *msg_id)
+{
+    return strncmp (msg_id, self->hidden, sizeof self->hidden - 1) == 0;
 }
 
 int

@@ -39,7 +39,7 @@ void cb_link_destroy (cb_link **self);
 typedef struct cb_link_request {
     cb_channel channel;
     const char *msg_type;
-    const char *msg_id;    /* NULL: a new one */
+    const char *msg_id;    /* NULL: a new hidden one */
     const json_t *content; /* borrowed */
     cb_part parent;        /* of an input_reply: the header it answers */
 } cb_link_request;
@@ -48,6 +48,16 @@ typedef struct cb_link_request {
  * does not read what it is sent. */
 int cb_link_send (cb_link *self, const cb_link_request *request, cb_err *err)
     __attribute__ ((warn_unused_result));
+
+/* Signs a client's message with the kernel's key, else as it came (a content that was replaced may
+ * lie elsewhere), and sends it; its id joins the requests that output may belong to. */
+int cb_link_forward (cb_link *self, cb_channel channel, const cb_jmsg *message, cb_err *err)
+    __attribute__ ((warn_unused_result));
+
+/* An id for a request of the broker's own: what belongs to it is nobody else's business. Those that
+ * cb_link_send makes are of this kind. */
+void cb_link_hidden_id (const cb_link *self, char msg_id[CB_MSG_ID_MAX]);
+int cb_link_is_hidden (const cb_link *self, const char *msg_id);
 
 /* Whether a request of this id was sent not long ago. */
 int cb_link_knows (const cb_link *self, const char *msg_id);

@@ -30,6 +30,7 @@ typedef enum {
     KIND_LAYER,   /* off | auto | on */
     KIND_SWITCH,  /* off | on */
     KIND_ONLY,    /* the one value there is in this version: why */
+    KIND_FIXED,   /* names of keys that nobody may loosen */
     KIND_LATER,   /* known, but nothing obeys it yet: refused with why */
     KIND_INHERITS /* another profile's name */
 } row_kind;
@@ -59,8 +60,7 @@ static const row s_rows[] = {
     {"cpu_seconds", KIND_COUNT, FIELD (jail.cpu_seconds), 10, 315360000, 1, NULL},
     {"disk", KIND_SIZE, FIELD (jail.disk), MIB, 8 * GIB, 0, NULL},
     {"files", KIND_COUNT, FIELD (jail.files), 64, 1000000, 0, NULL},
-    {"fixed", KIND_LATER, 0, 0, 0, 0, 0,
-     "this version lets nobody change a profile's limits for one session"},
+    {"fixed", KIND_FIXED, FIELD (wall_fixed), 0, 0, 0, NULL},
     {"grace", KIND_DURATION, FIELD (grace), SEC / 10, 60 * SEC, 0, NULL},
     {"imports", KIND_LATER, 0, 0, 0, 0, 0, "this version checks no imports"},
     {"inherits", KIND_INHERITS, 0, 0, 0, 0, 0, NULL},
@@ -237,6 +237,18 @@ s_parse_limit (const row *at, const char *text, uint64_t *ret_value, cb_err *err
     return 0;
 }
 
+/* The wall time is the one limit that clients may ask to have changed. */
+static int
+s_parse_fixed (const char *text, uint64_t *ret_value, cb_err *err)
+{
+    *ret_value = strcmp (text, "wall") == 0;
+    if (*ret_value == 1 || strcmp (text, "none") == 0)
+        return 0;
+    return cb_fail (err, CB_E_UNSUPPORTED,
+                    "'%.64s': only 'wall' can be fixed, or 'none': no client may change others",
+                    text);
+}
+
 static int
 s_parse (const row *at, const char *text, uint64_t *ret_value, cb_err *err)
 {
@@ -249,6 +261,8 @@ s_parse (const row *at, const char *text, uint64_t *ret_value, cb_err *err)
         return s_parse_word (text, layer_words, CB_COUNT (layer_words), ret_value, err);
     case KIND_SWITCH:
         return s_parse_word (text, switch_words, CB_COUNT (switch_words), ret_value, err);
+    case KIND_FIXED:
+        return s_parse_fixed (text, ret_value, err);
     case KIND_ONLY:
         if (strcmp (text, at->why) == 0)
             return 0;

@@ -13,6 +13,7 @@ typedef struct cb_profile {
     cb_usec grace;      /* between interrupt and kill */
     uint64_t output;    /* bytes of streams and rich results a cell */
     uint64_t artifacts; /* bytes of /output collected a run */
+    uint8_t wall_fixed; /* nobody may have a longer wall time, attached clients have it too */
     cb_jail_spec jail;  /* limits and layers; name and inputs are filled in per session */
 } cb_profile;
 

@@ -121,7 +121,7 @@ s_test_bounds (void)
         {"open_files", "8"}, {"loopback", "auto"},  {"cgroup", "yes"},
         {"seccomp", ""},     {"inherits", "a/b"},   {"network", "on"},
         {"start", "fork"},   {"imports", "numpy"},  {"active_output", "sandbox"},
-        {"fixed", "wall"},   {"memroy", "1G"},      {"colour", "red"},
+        {"fixed", "memory"}, {"memroy", "1G"},      {"colour", "red"},
     };
 
     s_fresh ();

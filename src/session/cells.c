@@ -1,8 +1,9 @@
-/* cells.c - the cells of a session: queue, run, collect, answer.
+/* cells.c - the queue of a session: one request with the kernel at a time, collect, answer.
  *
  * The running cell stays `running` until its files are collected, so that what a cell wrote is its
- * own and the next one waits for it. Whatever a kernel says is only believed for the running cell;
- * output that an older cell prints late has no reader any more and is not kept. */
+ * own and the next one waits for it. Whatever a kernel says is only believed for the running
+ * request; output that an older one prints late goes to those who look on (guests.c). Whose request
+ * it is makes no difference here: that is the entry's kind. */
 #include "session/session-int.h"
 
 #include "base/log.h"
@@ -14,133 +15,25 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* ---- an entry ---- */
+/* A request that is no cell and whose idle is here: its reply is on another connection, a moment
+ * behind. IPython's kernel answers nothing to a request that it could not read. */
+#define REPLY_PATIENCE (250 * CB_USEC_PER_MSEC)
 
-static void
-s_entry_destroy (cb_entry **self_at)
-{
-    cb_entry *self = *self_at;
-
-    if (self == NULL)
-        return;
-    if (self->collecting)
-        cb_files_cancel (self->session->services->files, self);
-    cb_fanout_destroy (&self->fanout);
-    cb_run_destroy (&self->run);
-    if (self->charged > 0)
-        cb_quota_release (self->session->services->cells, self->charged);
-    free (self);
-    *self_at = NULL;
-}
-
-static json_t *
-s_execute_content (const cb_cell *cell)
-{
-    return json_pack ("{s:s, s:b, s:b, s:{}, s:b, s:b}", "code", cell->code, "silent", cell->silent,
-                      "store_history", cell->store_history && !cell->silent, "user_expressions",
-                      "allow_stdin", 0, "stop_on_error", 0);
-}
-
-/* What a waiting cell costs beside its code. */
-#define ENTRY_COST 4096
-
+/* Whether the kernel works on it. */
 static int
-s_charge (cb_entry *self, const cb_cell *cell, cb_err *err)
+s_is_live (const cb_entry *entry)
 {
-    size_t cost = strlen (cell->code) + cell->asker.header.size + ENTRY_COST;
-
-    if (cb_quota_charge (self->session->services->cells, cost) < 0)
-        return cb_fail (err, CB_E_BUSY,
-                        "the code of all cells that wait is too much: try again "
-                        "when some are done");
-    self->charged = cost;
-    return 0;
+    return entry->run == NULL || cb_run_is_live (entry->run);
 }
 
-static int
-s_entry_new (cb_session *session, const cb_cell *cell, cb_entry **ret_entry, cb_err *err)
-{
-    cb_run_options options = {.session = session->name,
-                              .msg_id = cell->msg_id,
-                              .content = s_execute_content (cell),
-                              .wall = cell->wall > 0 ? cell->wall : session->profile.wall,
-                              .grace = session->profile.grace,
-                              .output_limit = session->profile.output};
-    if (options.content == NULL)
-        return cb_fail (err, CB_E_INVALID, "the code is not text that JSON can carry");
-    cb_entry *self = calloc (1, sizeof *self);
-    if (self == NULL) {
-        json_decref (options.content);
-        return cb_fail_nomem (err);
-    }
-    self->session = session;
-    self->run = cb_run_new (&options, err);
-    self->fanout = self->run != NULL ? cb_fanout_new (err) : NULL;
-    int result = self->fanout != NULL ? s_charge (self, cell, err) : -CB_E_NOMEM;
-    if (result == 0)
-        result = cb_fanout_add (self->fanout, &cell->asker, err);
-    if (result < 0) {
-        s_entry_destroy (&self);
-        return result;
-    }
-    *ret_entry = self;
-    return 0;
-}
-
-static void
-s_tell_start (cb_entry *self, size_t ahead)
-{
-    const cb_session *session = self->session;
-    cb_owned (cb_json) json_t *start =
-        json_pack ("{s:s, s:s, s:s}", "session", session->name, "run", cb_run_name (self->run),
-                   "profile", session->profile.name);
-    cb_fanout_tell (self->fanout, "start", start);
-    if (ahead == 0)
-        return;
-    cb_owned (cb_json) json_t *queued =
-        json_pack ("{s:s, s:s, s:i}", "session", session->name, "run", cb_run_name (self->run),
-                   "ahead", (int)ahead);
-    cb_fanout_tell (self->fanout, "queued", queued);
-}
-
-/* ---- answers ---- */
-
-/* A cell that never began because the kernel never came is a refusal, not a run. */
-static json_t *
-s_refusal (const cb_death *death)
-{
-    return json_pack ("{s:s, s:s, s:s, s:[], s:b}", "status", "error", "ename",
-                      cb_err_name (death->code), "evalue", death->text, "traceback", "refused", 1);
-}
-
-/* The last words about a cell; frees it. */
-static void
-s_finish (cb_entry *self, json_t *artifacts, const char *trouble)
-{
-    cb_owned (cb_json) json_t *limit = cb_run_limit (self->run);
-    cb_owned (cb_json) json_t *result = cb_run_result (self->run, artifacts);
-    size_t i;
-    const json_t *artifact;
-
-    if (limit != NULL)
-        cb_fanout_tell (self->fanout, "limit", limit);
-    json_array_foreach (artifacts, i, artifact) cb_fanout_tell (self->fanout, "artifact", artifact);
-    if (trouble[0] != '\0')
-        (void)json_object_set_new (result, "artifacts_error", json_string (trouble));
-    cb_fanout_finish (self->fanout, "run_reply", result);
-    cb_log_debug ("run over", CB_STR ("session", self->session->name),
-                  CB_STR ("run", cb_run_name (self->run)),
-                  CB_STR ("status", cb_run_status (self->run)));
-    s_entry_destroy (&self);
-}
-
-/* The running cell has its answer: what comes next. */
+/* The running request has its answer: what comes next. */
 static void
 s_after_run (cb_session *self)
 {
     cb_err err = CB_ERR_INIT;
 
     if (self->kernel_gone) {
+        cb_guests_on_death_ (self);
         cb_session_after_death_ (self);
         return;
     }
@@ -159,7 +52,9 @@ s_finish_running (cb_session *self, json_t *artifacts, const char *trouble)
 {
     cb_entry *entry = cb_take (self->running);
 
-    s_finish (entry, artifacts, trouble);
+    cb_guests_forget_question_ (self);
+    entry->kind->finish (entry, artifacts, trouble);
+    cb_entry_destroy (&entry);
     s_after_run (self);
 }
 
@@ -247,6 +142,14 @@ s_end_running (cb_session *self)
 }
 
 void
+cb_cells_answered_ (cb_session *self)
+{
+    cb_owned (cb_json) json_t *none = json_array ();
+
+    s_finish_running (self, none, "");
+}
+
+void
 cb_cells_on_ready_ (cb_session *self)
 {
     struct stat stat;
@@ -278,9 +181,10 @@ s_progress (cb_session *self)
 }
 
 static void
-s_on_shell (cb_session *self, cb_jmsg *message)
+s_on_reply (cb_session *self, cb_jmsg *message)
 {
-    cb_run *run = self->running->run;
+    cb_entry *entry = self->running;
+    cb_run *run = entry->run;
 
     if (strcmp (message->msg_type, "execute_reply") != 0) {
         cb_kernel_refuse (self->kernel, CB_CHANNEL_SHELL, message, "not the reply of a cell");
@@ -294,13 +198,16 @@ s_on_shell (cb_session *self, cb_jmsg *message)
         cb_kernel_refuse (self->kernel, CB_CHANNEL_SHELL, message, "a reply that makes no sense");
         break;
     default:
+        entry->replied |= cb_guests_on_reply_ (self, CB_CHANNEL_SHELL, message);
         break;
     }
+    if (entry->stop_on_error && cb_run_raised (run))
+        cb_requests_abort_ (self, entry->guest);
     s_progress (self);
 }
 
-static uint64_t
-s_size (const cb_jmsg *message)
+uint64_t
+cb_cells_size_ (const cb_jmsg *message)
 {
     uint64_t size = message->dicts[CB_DICT_METADATA].size + message->dicts[CB_DICT_CONTENT].size;
 
@@ -309,8 +216,8 @@ s_size (const cb_jmsg *message)
     return size;
 }
 
-static int
-s_is_idle (cb_jmsg *message)
+int
+cb_cells_is_idle_ (cb_jmsg *message)
 {
     const char *state = NULL;
     const json_t *content = cb_jmsg_content (message, NULL);
@@ -320,22 +227,49 @@ s_is_idle (cb_jmsg *message)
            strcmp (state, "idle") == 0;
 }
 
+/* To the one who asked and to those who look on. */
+static void
+s_spread (cb_session *self, cb_jmsg *message, cb_news news)
+{
+    /* Comms and debug events are for those who look on alone. */
+    if (self->running->fanout != NULL && cb_ctl_forwards (message->type))
+        cb_fanout_send (self->running->fanout, message);
+    cb_guests_publish_ (self, message, news);
+}
+
+static void
+s_tell_dropped (cb_session *self, const cb_jmsg *idle)
+{
+    char limit[CB_UNITS_TEXT];
+    char dropped[CB_UNITS_TEXT];
+    char text[200];
+
+    (void)snprintf (text, sizeof text,
+                    "cellblock: the cell's output went over %s; %s of it were dropped\n",
+                    cb_size_text (self->profile.output, limit),
+                    cb_size_text (cb_run_dropped (self->running->run), dropped));
+    cb_guests_note_ (self, idle->dicts[CB_DICT_PARENT], text);
+}
+
 static void
 s_on_status (cb_session *self, cb_jmsg *message)
 {
     cb_entry *entry = self->running;
 
     /* Charged like output: a flood of "busy" is a flood. */
-    if (!s_is_idle (message)) {
-        if (cb_run_account (entry->run, s_size (message)))
-            cb_fanout_send (entry->fanout, message);
+    if (!cb_cells_is_idle_ (message)) {
+        if (cb_run_account (entry->run, cb_cells_size_ (message)))
+            s_spread (self, message, CB_NEWS_STATUS);
         return;
     }
     if (cb_run_on_idle (entry->run, cb_now ()) == CB_RUN_TWICE) {
         cb_kernel_refuse (self->kernel, CB_CHANNEL_IOPUB, message, "a second idle");
         return;
     }
-    cb_fanout_send (entry->fanout, message);
+    if (cb_run_dropped (entry->run) > 0)
+        s_tell_dropped (self, message);
+    s_spread (self, message, CB_NEWS_IDLE);
+    entry->idle_told = 1;
     s_progress (self);
 }
 
@@ -344,32 +278,72 @@ s_on_iopub (cb_session *self, cb_jmsg *message)
 {
     cb_entry *entry = self->running;
 
-    /* Comms and debug events: nobody is here who could take them. */
-    if (!cb_ctl_forwards (message->type))
-        return;
-    if (message->type->role == CB_ROLE_STATUS)
+    if (message->type != NULL && message->type->role == CB_ROLE_STATUS)
         s_on_status (self, message);
-    else if (cb_run_account (entry->run, s_size (message)))
-        cb_fanout_send (entry->fanout, message);
+    else if (cb_run_account (entry->run, cb_cells_size_ (message)))
+        s_spread (self, message, CB_NEWS_OUTPUT);
+}
+
+/* ---- a request that is no cell ---- */
+
+static void
+s_on_question (cb_session *self, cb_channel channel, cb_jmsg *message)
+{
+    if (channel == CB_CHANNEL_IOPUB) {
+        int idle = message->type != NULL && message->type->role == CB_ROLE_STATUS &&
+                   cb_cells_is_idle_ (message);
+        self->running->idle_told |= idle;
+        cb_guests_on_iopub_ (self, message);
+        if (idle && self->running->over_at == CB_USEC_NEVER) {
+            self->running->over_at = cb_now () + REPLY_PATIENCE;
+            cb_session_arm_ (self);
+        }
+    } else if (channel == CB_CHANNEL_SHELL && cb_guests_on_reply_ (self, channel, message)) {
+        self->running->replied = 1;
+        cb_cells_answered_ (self);
+    } else {
+        cb_kernel_refuse (self->kernel, channel, message, "not what was asked for");
+    }
+}
+
+/* ---- by channel ---- */
+
+static void
+s_on_input (cb_session *self, cb_jmsg *message)
+{
+    if (self->running->request != NULL)
+        cb_guests_on_input_ (self, message);
+    else
+        cb_kernel_input (self->kernel, message->dicts[CB_DICT_HEADER], "");
+}
+
+/* Nothing of the running cell. */
+static void
+s_on_other (cb_session *self, cb_channel channel, cb_jmsg *message)
+{
+    if (channel == CB_CHANNEL_IOPUB)
+        cb_guests_on_iopub_ (self, message);
+    else if (channel == CB_CHANNEL_STDIN || !cb_guests_on_reply_ (self, channel, message))
+        cb_kernel_refuse (self->kernel, channel, message, "not of the running cell");
 }
 
 void
 cb_cells_on_message_ (cb_session *self, cb_channel channel, cb_jmsg *message)
 {
-    int mine = self->running != NULL && cb_run_is_live (self->running->run) &&
-               strcmp (message->parent_id, cb_run_msg_id (self->running->run)) == 0;
+    static void (*const on_cell[CB_CHANNEL__COUNT]) (cb_session *, cb_jmsg *) = {
+        [CB_CHANNEL_SHELL] = s_on_reply,
+        [CB_CHANNEL_IOPUB] = s_on_iopub,
+        [CB_CHANNEL_STDIN] = s_on_input,
+    };
+    int mine = self->running != NULL && s_is_live (self->running) &&
+               strcmp (message->parent_id, cb_entry_msg_id_ (self->running)) == 0;
 
-    if (!mine) {
-        if (channel == CB_CHANNEL_SHELL || channel == CB_CHANNEL_STDIN)
-            cb_kernel_refuse (self->kernel, channel, message, "not of the running cell");
-        return;
-    }
-    if (channel == CB_CHANNEL_IOPUB)
-        s_on_iopub (self, message);
-    else if (channel == CB_CHANNEL_SHELL)
-        s_on_shell (self, message);
-    else if (channel == CB_CHANNEL_STDIN)
-        cb_kernel_no_input (self->kernel, message);
+    if (!mine || on_cell[channel] == NULL)
+        s_on_other (self, channel, message);
+    else if (self->running->run == NULL)
+        s_on_question (self, channel, message);
+    else
+        on_cell[channel](self, message);
 }
 
 /* Whose it was is not known: only the running cell can have made it and be told. Output of that
@@ -378,8 +352,13 @@ cb_cells_on_message_ (cb_session *self, cb_channel channel, cb_jmsg *message)
 void
 cb_cells_on_skipped_ (cb_session *self, cb_channel channel, uint64_t bytes)
 {
-    if (self->running == NULL || !cb_run_is_live (self->running->run))
+    if (self->running == NULL || !s_is_live (self->running))
         return;
+    if (self->running->run == NULL) {
+        if (channel == CB_CHANNEL_SHELL)
+            cb_cells_answered_ (self);
+        return;
+    }
     if (channel == CB_CHANNEL_IOPUB)
         cb_run_drop (self->running->run, bytes);
     if (channel == CB_CHANNEL_SHELL &&
@@ -389,117 +368,71 @@ cb_cells_on_skipped_ (cb_session *self, cb_channel channel, uint64_t bytes)
 
 /* ---- the queue ---- */
 
-static void
-s_die (cb_session *self, cb_entry *entry)
-{
-    cb_owned (cb_json) json_t *none = json_array ();
-
-    if (self->death.before_ready) {
-        cb_owned (cb_json) json_t *refusal = s_refusal (&self->death);
-        cb_fanout_finish (entry->fanout, "run_reply", refusal);
-        s_entry_destroy (&entry);
-        return;
-    }
-    cb_run_die (entry->run, &self->death, cb_session_aftermath_ (self));
-    s_finish (entry, none, "");
-}
-
-void
-cb_cells_fail_queued_ (cb_session *self)
-{
-    while (self->queue != NULL) {
-        cb_entry *entry = self->queue;
-        self->queue = entry->next;
-        self->n_queued--;
-        s_die (self, entry);
-    }
-}
-
 void
 cb_cells_on_death_ (cb_session *self)
 {
     cb_cells_fail_queued_ (self);
     if (self->running == NULL) {
+        cb_guests_on_death_ (self);
         cb_session_after_death_ (self);
         return;
     }
     if (self->running->collecting)
         return;
+    if (self->running->run == NULL) {
+        cb_cells_answered_ (self);
+        return;
+    }
     cb_run_die (self->running->run, &self->death, cb_session_aftermath_ (self));
     s_end_running (self);
+}
+
+/* The first of the queue, to the kernel. */
+static void
+s_begin (cb_session *self)
+{
+    cb_entry *entry = self->queue;
+    cb_err err = CB_ERR_INIT;
+    cb_usage usage;
+
+    cb_cells_unlink_ (self, &self->queue);
+    int result = entry->kind->send (entry, &err);
+    if (result == CB_ENTRY_PASSED) {
+        cb_entry_destroy (&entry);
+        return;
+    }
+    cb_session_become_ (self, CB_SESSION_BUSY);
+    self->running = entry;
+    if (result < 0) {
+        /* Its end is on the way, or it does not read: either way this kernel is done for. */
+        cb_kernel_kill (self->kernel, err.text);
+        return;
+    }
+    if (entry->run != NULL) {
+        self->late = 0;
+        cb_kernel_usage_cpu (self->kernel, &usage);
+        cb_run_begin (entry->run, cb_now (), &usage);
+    }
+    cb_session_arm_ (self);
 }
 
 void
 cb_cells_next_ (cb_session *self)
 {
-    cb_err err = CB_ERR_INIT;
-    cb_usage usage;
-
-    if (self->state != CB_SESSION_IDLE || self->queue == NULL)
-        return;
-    cb_entry *entry = self->queue;
-    self->queue = entry->next;
-    self->n_queued--;
-    cb_session_become_ (self, CB_SESSION_BUSY);
-    self->running = entry;
-    if (cb_kernel_execute (self->kernel, cb_run_msg_id (entry->run), cb_run_content (entry->run),
-                           &err) < 0) {
-        /* Its end is on the way, or it does not read: either way this kernel is done for. */
-        cb_kernel_kill (self->kernel, err.text);
-        return;
-    }
-    cb_kernel_usage_cpu (self->kernel, &usage);
-    cb_run_begin (entry->run, cb_now (), &usage);
-    cb_session_arm_ (self);
-}
-
-static int
-s_check_run (const cb_session *self, const char *msg_id, cb_err *err)
-{
-    if (self->state == CB_SESSION_STOPPING)
-        return cb_fail (err, CB_E_GONE, "session '%s' is stopping", self->name);
-    if (self->state == CB_SESSION_DEAD)
-        return cb_fail (err, CB_E_GONE,
-                        "session '%s' is dead (%s); restart it with: cellblock "
-                        "restart %s",
-                        self->name, self->death.text, self->name);
-    if (self->n_queued >= CB_SESSION_QUEUE_MAX)
-        return cb_fail (err, CB_E_BUSY, "session '%s' has %d cells waiting already", self->name,
-                        CB_SESSION_QUEUE_MAX);
-    for (const cb_entry *entry = self->queue; entry != NULL; entry = entry->next)
-        if (strcmp (cb_run_msg_id (entry->run), msg_id) == 0)
-            return cb_fail (err, CB_E_INVALID, "the message id is in use");
-    if (self->kernel != NULL && cb_kernel_knows (self->kernel, msg_id))
-        return cb_fail (err, CB_E_INVALID, "the message id was used before");
-    return 0;
-}
-
-int
-cb_session_run (cb_session *self, const cb_cell *cell, cb_err *err)
-{
-    cb_entry *entry = NULL;
-    cb_entry **at = &self->queue;
-
-    CB_TRY (s_check_run (self, cell->msg_id, err));
-    CB_TRY (s_entry_new (self, cell, &entry, err));
-    while (*at != NULL)
-        at = &(*at)->next;
-    *at = entry;
-    size_t ahead = self->n_queued++ + (self->running != NULL);
-    self->executions++;
-    cb_session_touch (self);
-    /* The kernel first: it works while the client is told, and nothing it says comes through before
-     * the next turn of the loop. */
-    cb_cells_next_ (self);
-    s_tell_start (entry, ahead);
-    return 0;
+    while (self->state == CB_SESSION_IDLE && self->queue != NULL)
+        s_begin (self);
 }
 
 int
 cb_session_interrupt (cb_session *self)
 {
-    if (self->running == NULL || !cb_run_is_live (self->running->run))
+    if (self->running == NULL || !s_is_live (self->running))
         return 0;
+    if (self->running->run == NULL) {
+        cb_kernel_interrupt (self->kernel);
+        return 1;
+    }
+    cb_guests_forget_question_ (self);
     (void)cb_run_interrupt (self->running->run, cb_now ());
     cb_cells_tick_ (self, cb_now ());
     cb_session_arm_ (self);
@@ -511,7 +444,10 @@ cb_session_interrupt (cb_session *self)
 cb_usec
 cb_cells_deadline_ (const cb_session *self)
 {
-    return self->running != NULL ? cb_run_deadline (self->running->run) : CB_USEC_NEVER;
+    if (self->running == NULL)
+        return CB_USEC_NEVER;
+    return self->running->run != NULL ? cb_run_deadline (self->running->run)
+                                      : self->running->over_at;
 }
 
 void
@@ -520,7 +456,9 @@ cb_cells_tick_ (cb_session *self, cb_usec now)
     char why[200];
     cb_usage usage;
 
-    while (self->running != NULL) {
+    if (self->running != NULL && self->running->run == NULL && now >= self->running->over_at)
+        cb_cells_answered_ (self);
+    while (self->running != NULL && self->running->run != NULL) {
         switch (cb_run_tick (self->running->run, now)) {
         case CB_RUN_INTERRUPT:
             cb_kernel_interrupt (self->kernel);
@@ -545,8 +483,8 @@ cb_cells_tick_ (cb_session *self, cb_usec now)
 
 /* ---- clients ---- */
 
-/* What waits and has no reader any more is not begun: nobody asks for it now. How many readers the
- * others have. */
+/* What waits and has no reader any more is not begun: nobody asks for it now (attached clients'
+ * cells are: kernels do that). How many readers the others have. */
 static size_t
 s_forget_reader (cb_session *self, const cb_zpeer *peer)
 {
@@ -554,17 +492,16 @@ s_forget_reader (cb_session *self, const cb_zpeer *peer)
 
     for (cb_entry **at = &self->queue; *at != NULL;) {
         cb_entry *entry = *at;
-        size_t left = cb_fanout_remove (entry->fanout, peer);
-        readers += left;
+        size_t left = entry->fanout != NULL ? cb_fanout_remove (entry->fanout, peer) : 1;
+        readers += entry->fanout != NULL ? left : 0;
         if (left > 0) {
             at = &entry->next;
             continue;
         }
-        *at = entry->next;
-        self->n_queued--;
+        cb_cells_unlink_ (self, at);
         cb_log_info ("a cell that waits is dropped, its client is gone",
                      CB_STR ("session", self->name), CB_STR ("run", cb_run_name (entry->run)));
-        s_entry_destroy (&entry);
+        cb_entry_destroy (&entry);
     }
     return readers;
 }
@@ -575,7 +512,7 @@ cb_session_client_gone (cb_session *self, const cb_zpeer *peer)
     size_t readers = s_forget_reader (self, peer);
     cb_err err = CB_ERR_INIT;
 
-    if (self->running != NULL)
+    if (self->running != NULL && self->running->fanout != NULL)
         readers += cb_fanout_remove (self->running->fanout, peer);
     if (readers == 0 && self->ephemeral)
         (void)!cb_session_stop (self, "its client is gone", NULL, NULL, &err);
@@ -587,6 +524,7 @@ cb_cells_drop_ (cb_session *self)
     cb_entry *running = cb_take (self->running);
 
     if (running != NULL)
-        s_die (self, running);
+        running->kind->fail (running, &self->death);
+    cb_entry_destroy (&running);
     cb_cells_fail_queued_ (self);
 }

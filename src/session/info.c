@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The sockets behind a session's connection file lie beside broker.json: RUNTIME/s-NAME-1. */
+/* The sockets behind a session's connection file lie beside broker.json: RUNTIME/s-NAME-1, or
+ * RUNTIME/s7f-1 where that would be too long for a socket's address. */
 #define SOCKET_PREFIX "s-"
+#define SOCKET_PATH   107
 
 static void
 s_put_size (json_t *limits, const char *name, uint64_t bytes)
@@ -85,6 +87,13 @@ s_put_facts (const cb_session *self, json_t *info)
     (void)json_object_set_new (info, "layers", facts != NULL ? s_layers (facts) : json_null ());
 }
 
+/* Clients of the control API whose cell runs or waits. */
+static size_t
+s_askers (const cb_session *self)
+{
+    return self->n_cells_queued + (self->running != NULL && self->running->fanout != NULL);
+}
+
 json_t *
 cb_session_info (const cb_session *self)
 {
@@ -92,6 +101,7 @@ cb_session_info (const cb_session *self)
     char created[32];
     struct tm utc;
     json_t *info = json_object ();
+    size_t attached = self->readers != NULL ? cb_readers_count (self->readers) : 0;
     int resting = self->running == NULL && self->queue == NULL;
     cb_usec idle = resting ? cb_now () - self->last_used : 0;
 
@@ -106,7 +116,8 @@ cb_session_info (const cb_session *self)
     (void)json_object_set_new (info, "executions", json_integer ((json_int_t)self->executions));
     (void)json_object_set_new (info, "queued", json_integer ((json_int_t)self->n_queued));
     (void)json_object_set_new (info, "clients",
-                               json_integer ((json_int_t)(self->n_queued + !resting)));
+                               json_integer ((json_int_t)(s_askers (self) + attached)));
+    (void)json_object_set_new (info, "attached", json_integer ((json_int_t)attached));
     (void)json_object_set_new (info, "restarts", json_integer ((json_int_t)self->restarts));
     (void)json_object_set_new (info, "ephemeral", json_boolean (self->ephemeral));
     s_put_facts (self, info);
@@ -119,22 +130,54 @@ cb_session_info (const cb_session *self)
     return info;
 }
 
+/* Bytes of a front part, its end included. */
+#define FRONT_MAX (CB_NAME_MAX + 24)
+
+static void
+s_socket_front (const cb_session *self, char front[FRONT_MAX])
+{
+    static unsigned long made;
+
+    (void)snprintf (front, FRONT_MAX, SOCKET_PREFIX "%s", self->name);
+    if (strlen (self->services->runtime_dir) + strlen (front) + 3 > SOCKET_PATH)
+        (void)snprintf (front, FRONT_MAX, "s%lx", made++);
+}
+
+static int
+s_open_door (cb_session *self, const char *front, cb_err *err)
+{
+    const cb_doors *doors = self->services->doors;
+
+    if (doors == NULL)
+        return 0;
+    self->signer = cb_signer_new (self->key, "hmac-sha256", err);
+    if (self->signer == NULL)
+        return -CB_E_NOMEM;
+    self->readers = cb_readers_new (self->signer, doors->quota, self->name, err);
+    if (self->readers == NULL)
+        return -CB_E_NOMEM;
+    self->door = doors->open (self, front, doors->context, err);
+    return self->door != NULL ? 0 : -CB_E_IO;
+}
+
 int
 cb_session_publish (cb_session *self, cb_err *err)
 {
     cb_scoped (cb_connfile) cb_connfile file;
     char name[CB_NAME_MAX + 8];
+    char front[FRONT_MAX];
     size_t size = 0;
 
     cb_connfile_init (&file);
-    (void)snprintf (file.ip, sizeof file.ip, "%s/" SOCKET_PREFIX "%s", self->services->runtime_dir,
-                    self->name);
+    s_socket_front (self, front);
+    (void)snprintf (file.ip, sizeof file.ip, "%s/%s", self->services->runtime_dir, front);
     (void)snprintf (file.key, sizeof file.key, "%s", self->key);
     (void)snprintf (file.kernel_name, sizeof file.kernel_name, "cellblock");
     cb_auto_free char *text = cb_connfile_write (&file, &size, err);
     if (text == NULL)
         return -CB_E_INVALID;
     (void)snprintf (name, sizeof name, "%s.json", self->name);
+    CB_TRY (s_open_door (self, front, err));
     CB_TRY (cb_write_file (self->services->sessions_fd, name, text, size, err));
     self->published = 1;
     return 0;
@@ -145,6 +188,8 @@ cb_session_withdraw (cb_session *self)
 {
     char name[CB_NAME_MAX + 8];
 
+    if (self->door != NULL)
+        self->services->doors->close (cb_take (self->door));
     if (!self->published)
         return;
     (void)snprintf (name, sizeof name, "%s.json", self->name);

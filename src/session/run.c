@@ -42,6 +42,8 @@ struct cb_run {
     cb_usec hard_at;
     cb_usec kill_at;
     cb_usec over_at;
+    cb_usec paused_at; /* CB_USEC_NEVER: the clock runs */
+    cb_usec paused;    /* time that a person was asked */
     int interrupt_due;
     int interrupted; /* by a person */
     int timed_out;
@@ -95,7 +97,8 @@ cb_run_new (const cb_run_options *options, cb_err *err)
                      .wall_at = CB_USEC_NEVER,
                      .hard_at = CB_USEC_NEVER,
                      .kill_at = CB_USEC_NEVER,
-                     .over_at = CB_USEC_NEVER};
+                     .over_at = CB_USEC_NEVER,
+                     .paused_at = CB_USEC_NEVER};
     s_name (self->name);
     (void)snprintf (self->session, sizeof self->session, "%s", options->session);
     (void)snprintf (self->msg_id, sizeof self->msg_id, "%s", options->msg_id);
@@ -318,6 +321,30 @@ cb_run_interrupt (cb_run *self, cb_usec now)
     return 0;
 }
 
+void
+cb_run_pause (cb_run *self, cb_usec now)
+{
+    if (self->paused_at == CB_USEC_NEVER)
+        self->paused_at = now;
+}
+
+void
+cb_run_resume (cb_run *self, cb_usec now)
+{
+    if (self->paused_at == CB_USEC_NEVER)
+        return;
+    self->paused += now - self->paused_at;
+    if (self->wall_at != CB_USEC_NEVER)
+        self->wall_at += now - self->paused_at;
+    self->paused_at = CB_USEC_NEVER;
+}
+
+int
+cb_run_raised (const cb_run *self)
+{
+    return self->replied && self->error != NULL;
+}
+
 static void
 s_time_out (cb_run *self, cb_usec now)
 {
@@ -338,7 +365,7 @@ cb_run_tick (cb_run *self, cb_usec now)
         self->mute = !self->replied;
         return self->mute ? CB_RUN_KILL : CB_RUN_OVER;
     }
-    if (now >= self->wall_at)
+    if (now >= self->wall_at && self->paused_at == CB_USEC_NEVER)
         s_time_out (self, now);
     if (self->interrupt_due) {
         self->interrupt_due = 0;
@@ -359,7 +386,8 @@ cb_run_tick (cb_run *self, cb_usec now)
 cb_usec
 cb_run_deadline (const cb_run *self)
 {
-    const cb_usec all[] = {self->wall_at, self->hard_at, self->kill_at, self->over_at};
+    cb_usec wall_at = self->paused_at == CB_USEC_NEVER ? self->wall_at : CB_USEC_NEVER;
+    const cb_usec all[] = {wall_at, self->hard_at, self->kill_at, self->over_at};
     cb_usec least = CB_USEC_NEVER;
 
     if (!self->live)
@@ -397,8 +425,9 @@ cb_run_note_usage (cb_run *self, const cb_usage *usage)
 void
 cb_run_end (cb_run *self, cb_usec now)
 {
+    cb_run_resume (self, now);
     if (self->live)
-        self->wall_used = now - self->begun_at;
+        self->wall_used = now - self->begun_at - self->paused;
     self->live = 0;
 }
 

@@ -15,7 +15,7 @@ typedef struct cb_run cb_run;
 typedef struct cb_run_options {
     const char *session;   /* its session's name */
     const char *msg_id;    /* the client's, and of the execute_request */
-    json_t *content;       /* taken: the execute_request's */
+    json_t *content;       /* taken: the execute_request's; NULL: it is kept elsewhere */
     cb_usec wall;          /* 0: no limit */
     cb_usec grace;         /* between interrupt and kill */
     uint64_t output_limit; /* bytes */
@@ -49,6 +49,12 @@ int cb_run_on_huge_reply (cb_run *self, cb_usec now);
 int cb_run_on_idle (cb_run *self, cb_usec now);
 /* Reply and idle are both in. */
 int cb_run_is_complete (const cb_run *self);
+
+/* The clock stands while a person is asked: the wall limit moves by as long as that took. */
+void cb_run_pause (cb_run *self, cb_usec now);
+void cb_run_resume (cb_run *self, cb_usec now);
+/* Whether its reply is in and says that it raised or was aborted. */
+int cb_run_raised (const cb_run *self);
 
 /* A person's interrupt. 0, or 1 when one is on its way already or the cell is over. */
 int cb_run_interrupt (cb_run *self, cb_usec now);

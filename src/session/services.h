@@ -8,6 +8,17 @@
 #include "policy/profile.h"
 #include "session/files.h"
 
+typedef struct cb_session cb_session;
+
+/* Who lets Jupyter clients in: the sockets behind a session's connection file. */
+typedef struct cb_doors {
+    /* front: what the sockets' names begin with ("s-amber"). Owned door; NULL with err. */
+    void *(*open) (cb_session *session, const char *front, void *context, cb_err *err);
+    void (*close) (void *door);
+    void *context;
+    cb_quota *quota; /* bytes that wait for readers of iopub */
+} cb_doors;
+
 typedef struct cb_services {
     cb_loop *loop; /* borrowed, like all here */
     cb_launcher *launcher;
@@ -16,6 +27,7 @@ typedef struct cb_services {
     int sessions_fd;             /* its folder of connection files */
     const char *runtime_dir;     /* its path, for people and connection files */
     const char *state_dir;       /* where runs/RUN/output lies, for people */
+    const cb_doors *doors;       /* NULL: no door, no connection files with sockets */
     cb_quota *kernels;           /* bytes in flight from and to all kernels */
     const cb_profiles *profiles; /* changes by reload */
     cb_quota *cells;             /* bytes of code that runs or waits, of all sessions */

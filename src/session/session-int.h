@@ -1,23 +1,59 @@
-/* session-int.h - the inside of a session, for session.c, cells.c and info.c only. */
+/* session-int.h - the inside of a session, for its own files only: session.c, cells.c, runs.c,
+ * queue.c, guests.c, requests.c and info.c. */
 #ifndef CB_SESSION_SESSION_INT_H
 #define CB_SESSION_SESSION_INT_H
 
 #include "kernel/kernel.h"
+#include "session/asked.h"
+#include "session/readers.h"
 #include "session/run.h"
 #include "session/session.h"
 
 #include <time.h>
 
-/* A cell in the queue or running. */
+/* A request in the queue or running: a cell, or another question on shell. */
 typedef struct cb_entry cb_entry;
+
+/* Outcomes of sending one to the kernel. */
+enum { CB_ENTRY_RUNS, CB_ENTRY_PASSED };
+
+/* Whose it is: the control API's (runs.c) or an attached client's (requests.c). */
+typedef struct cb_entry_kind {
+    int (*send) (cb_entry *entry, cb_err *err); /* RUNS: the kernel is busy with it, PASSED: nothing
+                                                   of it is awaited; < 0: the kernel is broken */
+    /* Its last words: the kernel's part is over, its files are collected. */
+    void (*finish) (cb_entry *entry, json_t *artifacts, const char *trouble);
+    /* It waited, and the kernel died or never came. */
+    void (*fail) (cb_entry *entry, const cb_death *death);
+} cb_entry_kind;
+
 struct cb_entry {
+    const cb_entry_kind *kind;
     cb_session *session;
-    cb_run *run;
-    cb_fanout *fanout;
-    size_t charged; /* to the quota of code */
-    int collecting; /* a job with this as its context is with the filer */
+    cb_run *run;       /* NULL: no cell */
+    cb_fanout *fanout; /* of the control API; NULL: none */
+    size_t charged;    /* to the quota of code */
+    int collecting;    /* a job with this as its context is with the filer */
+    cb_jmsg *request;  /* an attached client's; owned */
+    char *content;     /* owned: what the kernel gets instead of its content; NULL: that */
+    cb_guest *guest;   /* borrowed; NULL: gone */
+    cb_channel channel;
+    int stop_on_error;
+    int may_ask;     /* allow_stdin */
+    int answered;    /* we did it: only its idle is owed */
+    int replied;     /* its reply was passed on */
+    int idle_told;   /* and its idle */
+    cb_usec over_at; /* patience for a reply after the idle, when it is no cell */
     cb_entry *next;
 };
+
+/* What the running cell asks a person. */
+typedef struct cb_question {
+    cb_guest *guest; /* borrowed; NULL: nothing is asked */
+    char msg_id[CB_MSG_ID_MAX];
+    char *header; /* owned: the input_request's */
+    size_t header_size;
+} cb_question;
 
 typedef struct cb_waiter {
     cb_on_settled *on_settled;
@@ -43,6 +79,13 @@ struct cb_session {
     cb_entry *running;
     cb_entry *queue;
     size_t n_queued;
+    size_t n_cells_queued; /* of them, the control API's */
+    cb_signer *signer;     /* towards those who attach; NULL while nobody can */
+    cb_readers *readers;   /* the same */
+    void *door;            /* front's; NULL: none */
+    cb_asked asked;
+    cb_question question;
+    uint64_t late; /* bytes of output that belongs to no running cell, since the last began */
     cb_waiter waiters[CB_SESSION_WAITERS_MAX];
     size_t n_waiters;
     struct timespec output_mtime; /* of the empty /output */
@@ -83,5 +126,54 @@ void cb_cells_tick_ (cb_session *self, cb_usec now);
 cb_usec cb_cells_deadline_ (const cb_session *self);
 /* Every cell gets its answer at once: self->death. */
 void cb_cells_drop_ (cb_session *self);
+
+/* queue.c */
+/* Last in the queue; how many are before it. It may be with the kernel, or freed, afterwards. */
+size_t cb_cells_append_ (cb_session *self, cb_entry *entry);
+/* Takes it out of the queue; the entry is the caller's. */
+void cb_cells_unlink_ (cb_session *self, cb_entry **at);
+/* -CB_E_GONE, -CB_E_INVALID: whether the session takes a request of this id. */
+int cb_cells_check_ (const cb_session *self, const char *msg_id, cb_err *err)
+    __attribute__ ((warn_unused_result));
+void cb_entry_destroy (cb_entry **self);
+const char *cb_entry_msg_id_ (const cb_entry *self);
+/* Charges what waits to services->cells: bytes of code, and what an entry costs beside them. */
+int cb_entry_charge_ (cb_entry *self, size_t bytes, cb_err *err)
+    __attribute__ ((warn_unused_result));
+/* The reply of a running request that is no cell is in, or is awaited no longer. */
+void cb_cells_answered_ (cb_session *self);
+uint64_t cb_cells_size_ (const cb_jmsg *message);
+int cb_cells_is_idle_ (cb_jmsg *status);
+
+/* guests.c: what attached clients see and say. */
+/* A message for all readers of iopub. */
+void cb_guests_publish_ (cb_session *self, const cb_jmsg *message, cb_news news);
+/* The same of ours: {"execution_state": state} for a request, or (parent empty) for everybody. */
+void cb_guests_status_ (cb_session *self, const char *state, cb_part parent);
+/* Text on stderr for those who watch a request. */
+void cb_guests_note_ (cb_session *self, cb_part parent, const char *text);
+/* An error on iopub for a request. */
+void cb_guests_error_ (cb_session *self, cb_part parent, const json_t *content);
+/* To one guest on one channel; what it does not read is dropped. */
+void cb_guests_tell_ (cb_session *self, const cb_asked_row *row, const char *msg_type,
+                      const json_t *content);
+/* Output of the kernel that belongs to no running cell. */
+void cb_guests_on_iopub_ (cb_session *self, cb_jmsg *message);
+/* An answer on shell or control: it goes where the question came from. 1: it did, 0: nobody
+ * asked. */
+int cb_guests_on_reply_ (cb_session *self, cb_channel channel, cb_jmsg *message);
+/* The running cell asks a person. */
+void cb_guests_on_input_ (cb_session *self, cb_jmsg *message);
+/* It is asked no longer: answered, interrupted, over. */
+void cb_guests_forget_question_ (cb_session *self);
+/* What waits for an answer of a kernel that died. */
+void cb_guests_on_death_ (cb_session *self);
+void cb_guests_done_ (cb_session *self);
+/* The error of a reply, or of an output message. New reference. */
+json_t *cb_guests_error_content_ (const char *ename, const char *evalue);
+
+/* requests.c: attached clients' requests in the queue. */
+/* A cell of this guest raised: its own that wait are answered `aborted`. */
+void cb_requests_abort_ (cb_session *self, const cb_guest *guest);
 
 #endif

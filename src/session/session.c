@@ -179,6 +179,8 @@ s_on_ready (cb_kernel *kernel, void *context)
     self->restart_asked = 0;
     cb_session_become_ (self, CB_SESSION_IDLE);
     cb_cells_on_ready_ (self);
+    if (self->queue == NULL)
+        cb_guests_status_ (self, "idle", (cb_part){NULL, 0});
     s_settle (self, 0, &none);
     cb_cells_next_ (self);
     cb_session_arm_ (self);
@@ -281,6 +283,7 @@ s_stay_dead (cb_session *self)
 
     (void)snprintf (why.text, sizeof why.text, "%s", self->death.text);
     cb_session_become_ (self, CB_SESSION_DEAD);
+    cb_guests_status_ (self, "dead", (cb_part){NULL, 0});
     cb_log_warn ("session is dead", CB_STR ("session", self->name), CB_STR ("why", why.text));
     s_settle (self, 0, &why);
     cb_session_arm_ (self);
@@ -293,6 +296,7 @@ s_launch_again (cb_session *self)
 
     if (self->state != CB_SESSION_RESTARTING)
         cb_session_become_ (self, CB_SESSION_RESTARTING);
+    cb_guests_status_ (self, "restarting", (cb_part){NULL, 0});
     self->restarts++;
     self->by_clock = 0;
     if (s_launch (self, &err) == 0)
@@ -389,6 +393,7 @@ cb_session_destroy (cb_session **self_at)
     s_settle (self, 1, &gone);
     cb_session_withdraw (self);
     cb_source_destroy (&self->timer);
+    cb_guests_done_ (self);
     cb_kernel_destroy (&self->kernel);
     explicit_bzero (self->key, sizeof self->key);
     free (self);

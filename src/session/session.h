@@ -4,6 +4,8 @@
 
 #include "policy/profile.h"
 #include "session/fanout.h"
+#include "session/guest.h"
+#include "session/readers.h"
 #include "session/services.h"
 
 #include <jansson.h>
@@ -29,8 +31,6 @@ typedef enum {
 const char *cb_session_state_name (cb_session_state state);
 /* Whether the table has the move. */
 int cb_session_may_become (cb_session_state from, cb_session_state to);
-
-typedef struct cb_session cb_session;
 
 /* The session is over: nobody waits, no kernel lives. The callee destroys it (not at once, but from
  * the loop: it may be called from within a call into the session). */
@@ -101,6 +101,32 @@ typedef struct cb_cell {
  * was told. */
 int cb_session_run (cb_session *self, const cb_cell *cell, cb_err *err)
     __attribute__ ((warn_unused_result));
+
+/* ---- attached Jupyter clients: a session that is published has a key and readers ---- */
+
+typedef struct cb_request_from {
+    cb_jmsg *message;   /* owned; taken by what needs it longer (NULL then) */
+    cb_channel channel; /* where it came from: shell or control */
+} cb_request_from;
+
+/* A request whose signature is checked. On success the session may be over already and everything
+ * that its door owns be freed; < 0: it is the caller's to refuse. */
+int cb_session_ask (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *err)
+    __attribute__ ((warn_unused_result));
+/* Answers a request with an error, so that nobody waits for it. */
+void cb_session_refuse (cb_session *self, cb_guest *guest, const cb_request_from *from,
+                        const cb_err *why);
+/* An input_reply. -CB_E_*: nothing (or something else) is asked of this guest, it is dropped. */
+int cb_session_input (cb_session *self, const cb_guest *guest, const cb_jmsg *reply, cb_err *err)
+    __attribute__ ((warn_unused_result));
+/* A connection of the guest is gone (its place in peers is NULL); then the guest itself. */
+void cb_session_guest_lost (cb_session *self, const cb_guest *guest);
+void cb_session_guest_gone (cb_session *self, const cb_guest *guest);
+/* NULL for one that is not published. Borrowed. */
+cb_readers *cb_session_readers (cb_session *self);
+cb_signer *cb_session_signer (cb_session *self);
+/* Whether heartbeats are answered: its kernel lives or is on its way. */
+int cb_session_beats (const cb_session *self);
 
 /* A client is gone: it reads no more. Its cells that wait are dropped, its running one goes on; an
  * ephemeral session without readers ends. */

@@ -1,0 +1,289 @@
+/* guests.c - what attached clients see of a session and say to its kernel.
+ *
+ * Everything the kernel publishes goes to every reader of iopub, signed with the session's key;
+ * what is an answer goes to who asked, found by the request's message id and never by a session in
+ * a header. A question of the running cell (input_request) goes to the client whose cell it is and
+ * to nobody else; when that client cannot answer the kernel gets an end of file, so that it never
+ * hangs. */
+#include "session/session-int.h"
+
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- iopub ---- */
+
+void
+cb_guests_publish_ (cb_session *self, const cb_jmsg *message, cb_news news)
+{
+    /* A greeting is for our own subscription. */
+    if (self->readers != NULL && strcmp (message->msg_type, "iopub_welcome") != 0)
+        cb_readers_send (self->readers, message, news);
+}
+
+static void
+s_word (cb_session *self, const cb_word *word)
+{
+    if (self->readers != NULL)
+        cb_readers_tell (self->readers, word);
+}
+
+void
+cb_guests_status_ (cb_session *self, const char *state, cb_part parent)
+{
+    cb_owned (cb_json) json_t *content = json_pack ("{s:s}", "execution_state", state);
+    cb_word word = {"status", "status", parent, content,
+                    strcmp (state, "idle") == 0 ? CB_NEWS_IDLE : CB_NEWS_STATUS};
+
+    s_word (self, &word);
+}
+
+void
+cb_guests_note_ (cb_session *self, cb_part parent, const char *text)
+{
+    cb_owned (cb_json) json_t *content = json_pack ("{s:s, s:s}", "name", "stderr", "text", text);
+    cb_word word = {"stream.stderr", "stream", parent, content, CB_NEWS_STATUS};
+
+    s_word (self, &word);
+}
+
+void
+cb_guests_error_ (cb_session *self, cb_part parent, const json_t *content)
+{
+    cb_word word = {"error", "error", parent, content, CB_NEWS_STATUS};
+
+    s_word (self, &word);
+}
+
+json_t *
+cb_guests_error_content_ (const char *ename, const char *evalue)
+{
+    return json_pack ("{s:s, s:s, s:s, s:[s++]}", "status", "error", "ename", ename, "evalue",
+                      evalue, "traceback", ename, ": ", evalue);
+}
+
+void
+cb_guests_on_iopub_ (cb_session *self, cb_jmsg *message)
+{
+    int is_status = message->type != NULL && message->type->role == CB_ROLE_STATUS;
+    cb_news news = CB_NEWS_OUTPUT;
+    uint64_t size = cb_cells_size_ (message);
+
+    /* The kernel's words about itself are told by us. */
+    if (message->parent_id[0] == '\0')
+        return;
+    if (is_status) {
+        news = cb_cells_is_idle_ (message) ? CB_NEWS_IDLE : CB_NEWS_STATUS;
+    } else if (size > self->profile.output - self->late) {
+        if (self->late != self->profile.output)
+            cb_log_warn ("output of no running cell goes over the limit",
+                         CB_STR ("session", self->name));
+        self->late = self->profile.output;
+        return;
+    } else {
+        self->late += size;
+    }
+    cb_guests_publish_ (self, message, news);
+}
+
+/* ---- answers ---- */
+
+static void
+s_give (cb_session *self, const cb_asked_row *row, cb_zmsg *message)
+{
+    cb_zpeer *peer = row->guest->peers[row->channel];
+    cb_err err = CB_ERR_INIT;
+
+    if (peer == NULL || message == NULL)
+        return;
+    int result = cb_zpeer_send (peer, message, 0, &err);
+    if (result == CB_ZPEER_FULL)
+        cb_log_warn ("a reply is lost: its client does not read", CB_STR ("session", self->name));
+    else if (result < 0)
+        cb_log_debug ("a client cannot be answered", CB_STR ("why", err.text));
+}
+
+void
+cb_guests_tell_ (cb_session *self, const cb_asked_row *row, const char *msg_type,
+                 const json_t *content)
+{
+    cb_err err = CB_ERR_INIT;
+    cb_jmsg_draft draft = {
+        .msg_type = msg_type, .parent = {row->header, row->header_size}, .content = content};
+    cb_owned (cb_zmsg) cb_zmsg *message = cb_jmsg_write (self->signer, &draft, &err);
+
+    s_give (self, row, message);
+}
+
+int
+cb_guests_on_reply_ (cb_session *self, cb_channel channel, cb_jmsg *message)
+{
+    cb_asked_row *row = cb_asked_find (&self->asked, message->parent_id);
+    cb_err err = CB_ERR_INIT;
+
+    (void)channel;
+    if (row == NULL || (row->type != NULL && (row->type->reply == NULL ||
+                                              strcmp (row->type->reply, message->msg_type) != 0)))
+        return 0;
+    cb_owned (cb_zmsg) cb_zmsg *copy = cb_jmsg_resign (message, self->signer, NULL, 0, &err);
+    s_give (self, row, copy);
+    cb_asked_drop (&self->asked, &row);
+    return 1;
+}
+
+/* ---- input () ---- */
+
+void
+cb_guests_forget_question_ (cb_session *self)
+{
+    cb_question *question = &self->question;
+
+    free (question->header);
+    *question = (cb_question){.guest = NULL};
+    if (self->running != NULL && self->running->run != NULL)
+        cb_run_resume (self->running->run, cb_now ());
+    cb_session_arm_ (self);
+}
+
+/* Nobody answers: an end of file. */
+static void
+s_end_question (cb_session *self)
+{
+    if (self->question.guest == NULL || self->kernel == NULL)
+        return;
+    cb_kernel_input (self->kernel, (cb_part){self->question.header, self->question.header_size},
+                     CB_INPUT_END);
+    cb_guests_forget_question_ (self);
+}
+
+static int
+s_keep_question (cb_session *self, cb_guest *guest, const cb_jmsg *message)
+{
+    cb_part header = message->dicts[CB_DICT_HEADER];
+    char *copy = malloc (header.size + 1);
+
+    if (copy == NULL)
+        return 0;
+    memcpy (copy, header.data, header.size);
+    cb_guests_forget_question_ (self);
+    self->question = (cb_question){.guest = guest, .header = copy, .header_size = header.size};
+    (void)snprintf (self->question.msg_id, sizeof self->question.msg_id, "%s", message->msg_id);
+    return 1;
+}
+
+void
+cb_guests_on_input_ (cb_session *self, cb_jmsg *message)
+{
+    cb_entry *entry = self->running;
+    cb_guest *guest = entry->may_ask ? entry->guest : NULL;
+    cb_zpeer *peer = guest != NULL ? guest->peers[CB_CHANNEL_STDIN] : NULL;
+    cb_err err = CB_ERR_INIT;
+
+    if (peer != NULL && guest->peers[entry->channel] != NULL &&
+        cb_run_account (entry->run, cb_cells_size_ (message)) &&
+        s_keep_question (self, guest, message)) {
+        cb_owned (cb_zmsg) cb_zmsg *copy = cb_jmsg_resign (message, self->signer, NULL, 0, &err);
+        if (copy != NULL && cb_zpeer_send (peer, copy, 0, &err) == CB_ZPEER_SENT) {
+            cb_run_pause (entry->run, cb_now ());
+            return;
+        }
+        cb_guests_forget_question_ (self);
+    }
+    cb_log_info ("nobody can be asked for input", CB_STR ("session", self->name));
+    cb_kernel_input (self->kernel, message->dicts[CB_DICT_HEADER], CB_INPUT_END);
+}
+
+int
+cb_session_input (cb_session *self, const cb_guest *guest, const cb_jmsg *reply, cb_err *err)
+{
+    if (self->question.guest != guest || self->kernel == NULL)
+        return cb_fail (err, CB_E_INVALID, "nothing is asked of this client");
+    /* jupyter_client's replies have no parent. */
+    if (reply->parent_id[0] != '\0' && strcmp (reply->parent_id, self->question.msg_id) != 0)
+        return cb_fail (err, CB_E_INVALID, "it answers another question");
+    cb_session_touch (self);
+    CB_TRY (cb_kernel_forward (self->kernel, CB_CHANNEL_STDIN, reply, 0, err));
+    cb_guests_forget_question_ (self);
+    return 0;
+}
+
+/* ---- ends ---- */
+
+void
+cb_session_guest_lost (cb_session *self, const cb_guest *guest)
+{
+    const cb_entry *entry = self->running;
+
+    if (self->question.guest != guest || entry == NULL ||
+        (guest->peers[CB_CHANNEL_STDIN] != NULL && guest->peers[entry->channel] != NULL))
+        return;
+    cb_log_info ("a client is gone while it is asked for input", CB_STR ("session", self->name));
+    s_end_question (self);
+}
+
+void
+cb_session_guest_gone (cb_session *self, const cb_guest *guest)
+{
+    if (self->question.guest == guest)
+        s_end_question (self);
+    cb_asked_forget (&self->asked, guest);
+    if (self->running != NULL && self->running->guest == guest)
+        self->running->guest = NULL;
+    for (cb_entry *entry = self->queue; entry != NULL; entry = entry->next)
+        if (entry->guest == guest)
+            entry->guest = NULL;
+}
+
+void
+cb_guests_on_death_ (cb_session *self)
+{
+    cb_owned (cb_json) json_t *error = cb_guests_error_content_ ("KernelDied", self->death.text);
+    cb_asked kept = {.first = NULL};
+    cb_asked_row *row;
+
+    cb_guests_forget_question_ (self);
+    while ((row = cb_asked_take (&self->asked, NULL)) != NULL) {
+        /* Who asked for the restart is told when it is done. */
+        if (row->type != NULL && strcmp (row->type->name, "shutdown_request") == 0) {
+            row->next = kept.first;
+            kept.first = row;
+            kept.count++;
+            continue;
+        }
+        if (row->type != NULL && row->type->reply != NULL)
+            cb_guests_tell_ (self, row, row->type->reply, error);
+        cb_guests_status_ (self, "idle", (cb_part){row->header, row->header_size});
+        cb_asked_row_destroy (&row);
+    }
+    self->asked = kept;
+}
+
+void
+cb_guests_done_ (cb_session *self)
+{
+    free (self->question.header);
+    self->question = (cb_question){.guest = NULL};
+    cb_asked_done (&self->asked);
+    cb_readers_destroy (&self->readers);
+    cb_signer_destroy (&self->signer);
+}
+
+cb_readers *
+cb_session_readers (cb_session *self)
+{
+    return self->readers;
+}
+
+cb_signer *
+cb_session_signer (cb_session *self)
+{
+    return self->signer;
+}
+
+int
+cb_session_beats (const cb_session *self)
+{
+    return self->state != CB_SESSION_DEAD && self->state != CB_SESSION_STOPPING;
+}

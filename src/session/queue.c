@@ -1,0 +1,113 @@
+/* queue.c - requests that wait in a session: whose they are makes no difference here.
+ *
+ * What waits is charged to one quota of all sessions; the counts that a guest carries are kept here
+ * and nowhere else. */
+#include "session/session-int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void
+cb_entry_destroy (cb_entry **self_at)
+{
+    cb_entry *self = *self_at;
+
+    if (self == NULL)
+        return;
+    if (self->collecting)
+        cb_files_cancel (self->session->services->files, self);
+    cb_fanout_destroy (&self->fanout);
+    cb_run_destroy (&self->run);
+    if (self->charged > 0)
+        cb_quota_release (self->session->services->cells, self->charged);
+    cb_jmsg_destroy (&self->request);
+    free (self->content);
+    free (self);
+    *self_at = NULL;
+}
+
+/* What waits costs so much beside its code. */
+#define ENTRY_COST 4096
+
+int
+cb_entry_charge_ (cb_entry *self, size_t bytes, cb_err *err)
+{
+    if (cb_quota_charge (self->session->services->cells, bytes + ENTRY_COST) < 0)
+        return cb_fail (err, CB_E_BUSY,
+                        "the code of all cells that wait is too much: try again "
+                        "when some are done");
+    self->charged = bytes + ENTRY_COST;
+    return 0;
+}
+
+const char *
+cb_entry_msg_id_ (const cb_entry *entry)
+{
+    return entry->run != NULL ? cb_run_msg_id (entry->run) : entry->request->msg_id;
+}
+
+void
+cb_cells_unlink_ (cb_session *self, cb_entry **at)
+{
+    cb_entry *entry = *at;
+
+    *at = entry->next;
+    entry->next = NULL;
+    self->n_queued--;
+    self->n_cells_queued -= entry->fanout != NULL;
+    if (entry->request == NULL)
+        return;
+    if (entry->guest == NULL)
+        return;
+    entry->guest->n_waiting--;
+    entry->guest->waiting_bytes -= cb_zmsg_cost (entry->request->raw);
+}
+
+void
+cb_cells_fail_queued_ (cb_session *self)
+{
+    while (self->queue != NULL) {
+        cb_entry *entry = self->queue;
+        cb_cells_unlink_ (self, &self->queue);
+        entry->kind->fail (entry, &self->death);
+        cb_entry_destroy (&entry);
+    }
+}
+
+int
+cb_cells_check_ (const cb_session *self, const char *msg_id, cb_err *err)
+{
+    if (self->state == CB_SESSION_STOPPING)
+        return cb_fail (err, CB_E_GONE, "session '%s' is stopping", self->name);
+    if (self->state == CB_SESSION_DEAD)
+        return cb_fail (err, CB_E_GONE,
+                        "session '%s' is dead (%s); restart it with: cellblock "
+                        "restart %s",
+                        self->name, self->death.text, self->name);
+    for (const cb_entry *entry = self->queue; entry != NULL; entry = entry->next)
+        if (strcmp (cb_entry_msg_id_ (entry), msg_id) == 0)
+            return cb_fail (err, CB_E_INVALID, "the message id is in use");
+    if (self->kernel != NULL && cb_kernel_knows (self->kernel, msg_id))
+        return cb_fail (err, CB_E_INVALID, "the message id was used before");
+    return 0;
+}
+
+size_t
+cb_cells_append_ (cb_session *self, cb_entry *entry)
+{
+    cb_entry **at = &self->queue;
+
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = entry;
+    size_t ahead = self->n_queued++ + (self->running != NULL);
+    self->n_cells_queued += entry->fanout != NULL;
+    if (entry->request != NULL) {
+        size_t cost = cb_zmsg_cost (entry->request->raw);
+        entry->guest->n_waiting++;
+        entry->guest->waiting_bytes += cost;
+    }
+    cb_session_touch (self);
+    cb_cells_next_ (self);
+    return ahead;
+}

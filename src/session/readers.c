@@ -1,0 +1,293 @@
+/* readers.c - those who read a session's iopub.
+ *
+ * A message is signed once for all of them; their queues only count references. A reader whose
+ * queue is full, or holds more than is left of the quota all share, is paused: it gets nothing
+ * more before it has read everything, and what it misses is counted. That is told it as a `stream`
+ * message of ours, because every Jupyter client shows those: before the idle of a request whose
+ * output it missed, and when it reads again. Statuses go on while it is paused, out of a small
+ * reserve, for whoever waits for an idle would wait for ever. */
+#include "session/readers.h"
+
+#include "base/log.h"
+#include "base/units.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Bytes of statuses and of our own words that a paused reader gets past its limit. */
+#define RESERVE ((size_t)1024 * 1024)
+
+typedef struct reader {
+    cb_zpeer *peer; /* borrowed */
+    int paused;
+    size_t reserve;
+    uint64_t lost_messages;
+    uint64_t lost_bytes;
+    char *parent; /* owned: parent_header of what was lost last */
+    size_t parent_size;
+} reader;
+
+struct cb_readers {
+    cb_signer *signer;
+    cb_quota *quota;
+    const char *session;
+    size_t n_readers;
+    reader readers[CB_SESSION_READERS_MAX];
+};
+
+/* One message on its way to all. */
+typedef struct news {
+    cb_zmsg *message;
+    cb_part topic;
+    cb_part parent;
+    cb_news kind;
+} news;
+
+cb_readers *
+cb_readers_new (cb_signer *signer, cb_quota *quota, const char *session, cb_err *err)
+{
+    cb_readers *self = calloc (1, sizeof *self);
+
+    if (self == NULL) {
+        (void)cb_fail_nomem (err);
+        return NULL;
+    }
+    self->signer = signer;
+    self->quota = quota;
+    self->session = session;
+    return self;
+}
+
+void
+cb_readers_destroy (cb_readers **self_at)
+{
+    cb_readers *self = *self_at;
+
+    if (self == NULL)
+        return;
+    for (size_t i = 0; i < self->n_readers; i++)
+        free (self->readers[i].parent);
+    free (self);
+    *self_at = NULL;
+}
+
+static reader *
+s_find (cb_readers *self, const cb_zpeer *peer)
+{
+    for (size_t i = 0; i < self->n_readers; i++)
+        if (self->readers[i].peer == peer)
+            return &self->readers[i];
+    return NULL;
+}
+
+int
+cb_readers_add (cb_readers *self, cb_zpeer *peer, cb_err *err)
+{
+    if (self->n_readers == CB_SESSION_READERS_MAX)
+        return cb_fail (err, CB_E_LIMIT, "a session has at most %d readers",
+                        CB_SESSION_READERS_MAX);
+    self->readers[self->n_readers++] = (reader){.peer = peer};
+    return 0;
+}
+
+void
+cb_readers_remove (cb_readers *self, const cb_zpeer *peer)
+{
+    reader *gone = s_find (self, peer);
+
+    if (gone == NULL)
+        return;
+    free (gone->parent);
+    *gone = self->readers[--self->n_readers];
+}
+
+size_t
+cb_readers_count (const cb_readers *self)
+{
+    return self->n_readers;
+}
+
+/* ---- losses ---- */
+
+static void
+s_lose (cb_readers *self, reader *to, const news *what)
+{
+    if (to->lost_messages == 0)
+        cb_log_info ("a reader of iopub is too slow", CB_STR ("session", self->session),
+                     CB_INT ("queued", cb_zpeer_queued (to->peer)));
+    to->lost_messages++;
+    to->lost_bytes += cb_zmsg_cost (what->message);
+    free (to->parent);
+    to->parent_size = 0;
+    to->parent = malloc (what->parent.size + 1);
+    if (to->parent == NULL)
+        return;
+    memcpy (to->parent, what->parent.data, what->parent.size);
+    to->parent_size = what->parent.size;
+}
+
+static cb_zmsg *
+s_note (cb_readers *self, const reader *to, cb_part parent)
+{
+    char bytes[CB_UNITS_TEXT];
+    char text[256];
+    const cb_part topic = {"stream.stderr", 13};
+    cb_err err = CB_ERR_INIT;
+
+    (void)snprintf (text, sizeof text,
+                    "cellblock: this client read too slowly; %" PRIu64 " message%s of the "
+                    "output (%s) did not reach it\n",
+                    to->lost_messages, to->lost_messages == 1 ? "" : "s",
+                    cb_size_text (to->lost_bytes, bytes));
+    cb_owned (cb_json) json_t *content = json_pack ("{s:s, s:s}", "name", "stderr", "text", text);
+    cb_jmsg_draft draft = {.leading = &topic,
+                           .n_leading = 1,
+                           .msg_type = "stream",
+                           .parent = parent,
+                           .content = content};
+    return cb_jmsg_write (self->signer, &draft, &err);
+}
+
+/* Past the limit, as long as the reserve lasts. */
+static int
+s_force (reader *to, cb_zmsg *message)
+{
+    cb_err err = CB_ERR_INIT;
+    size_t cost = cb_zmsg_cost (message);
+
+    if (to->paused && cost > to->reserve)
+        return 0;
+    if (to->paused)
+        to->reserve -= cost;
+    /* A failure is the connection's end, which is told elsewhere. */
+    (void)cb_zpeer_send_always (to->peer, message, 0, &err);
+    return 1;
+}
+
+static void
+s_tell_lost (cb_readers *self, reader *to, cb_part parent)
+{
+    cb_owned (cb_zmsg) cb_zmsg *note = s_note (self, to, parent);
+
+    if (note == NULL || !s_force (to, note))
+        return;
+    to->lost_messages = 0;
+    to->lost_bytes = 0;
+}
+
+void
+cb_readers_drained (cb_readers *self, const cb_zpeer *peer)
+{
+    reader *to = s_find (self, peer);
+
+    if (to == NULL)
+        return;
+    to->paused = 0;
+    if (to->lost_messages > 0)
+        s_tell_lost (self, to, (cb_part){to->parent, to->parent_size});
+}
+
+/* ---- sending ---- */
+
+static void
+s_pause (reader *to)
+{
+    to->paused = 1;
+    to->reserve = RESERVE;
+    cb_zpeer_want_drained (to->peer);
+}
+
+/* Whether its queue may grow: an empty one always, else up to what is left for everybody. */
+static int
+s_has_room (const cb_readers *self, const reader *to)
+{
+    size_t queued = cb_zpeer_queued (to->peer);
+
+    return queued == 0 || queued < self->quota->limit - self->quota->used;
+}
+
+static int
+s_offer (cb_readers *self, reader *to, cb_zmsg *message)
+{
+    cb_err err = CB_ERR_INIT;
+
+    if (to->paused)
+        return 0;
+    if (s_has_room (self, to) && cb_zpeer_send (to->peer, message, 0, &err) != CB_ZPEER_FULL)
+        return 1;
+    s_pause (to);
+    return 0;
+}
+
+static void
+s_give (cb_readers *self, reader *to, const news *what)
+{
+    if (what->kind == CB_NEWS_IDLE && to->lost_messages > 0)
+        s_tell_lost (self, to, what->parent);
+    if (s_offer (self, to, what->message))
+        return;
+    if (what->kind == CB_NEWS_OUTPUT || !s_force (to, what->message))
+        s_lose (self, to, what);
+}
+
+static void
+s_spread (cb_readers *self, const news *what)
+{
+    for (size_t i = 0; i < self->n_readers; i++) {
+        reader *to = &self->readers[i];
+        if (cb_zpeer_wants (to->peer, what->topic.data, what->topic.size))
+            s_give (self, to, what);
+    }
+}
+
+static int
+s_is_wanted (const cb_readers *self, cb_part topic)
+{
+    for (size_t i = 0; i < self->n_readers; i++)
+        if (cb_zpeer_wants (self->readers[i].peer, topic.data, topic.size))
+            return 1;
+    return 0;
+}
+
+void
+cb_readers_send (cb_readers *self, const cb_jmsg *message, cb_news kind)
+{
+    cb_err err = CB_ERR_INIT;
+    cb_part topic = message->n_identities > 0 ? message->identities[0] : (cb_part){"", 0};
+
+    if (!s_is_wanted (self, topic))
+        return;
+    cb_owned (cb_zmsg) cb_zmsg *copy = cb_jmsg_resign (message, self->signer, &topic, 1, &err);
+    if (copy == NULL) {
+        cb_log_warn ("output cannot be passed on", CB_STR ("session", self->session),
+                     CB_STR ("why", err.text));
+        return;
+    }
+    const news what = {copy, topic, message->dicts[CB_DICT_PARENT], kind};
+    s_spread (self, &what);
+}
+
+void
+cb_readers_tell (cb_readers *self, const cb_word *word)
+{
+    cb_err err = CB_ERR_INIT;
+    const cb_part topic = {word->topic, strlen (word->topic)};
+    cb_jmsg_draft draft = {.leading = &topic,
+                           .n_leading = 1,
+                           .msg_type = word->msg_type,
+                           .parent = word->parent,
+                           .content = word->content};
+
+    if (!s_is_wanted (self, topic))
+        return;
+    cb_owned (cb_zmsg) cb_zmsg *message = cb_jmsg_write (self->signer, &draft, &err);
+    if (message == NULL) {
+        cb_log_warn ("readers cannot be told", CB_STR ("session", self->session),
+                     CB_STR ("type", word->msg_type), CB_STR ("why", err.text));
+        return;
+    }
+    const news what = {message, topic, word->parent, word->news};
+    s_spread (self, &what);
+}

@@ -1,0 +1,148 @@
+/* runs.c - cells of the control API: how they come into the queue and what their client is told. */
+#include "session/session-int.h"
+
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- an entry ---- */
+
+static int s_send (cb_entry *self, cb_err *err);
+static void s_finish (cb_entry *self, json_t *artifacts, const char *trouble);
+static void s_fail (cb_entry *self, const cb_death *death);
+
+static const cb_entry_kind s_kind = {s_send, s_finish, s_fail};
+
+static json_t *
+s_execute_content (const cb_cell *cell)
+{
+    return json_pack ("{s:s, s:b, s:b, s:{}, s:b, s:b}", "code", cell->code, "silent", cell->silent,
+                      "store_history", cell->store_history && !cell->silent, "user_expressions",
+                      "allow_stdin", 0, "stop_on_error", 0);
+}
+
+static int
+s_entry_new (cb_session *session, const cb_cell *cell, cb_entry **ret_entry, cb_err *err)
+{
+    cb_run_options options = {.session = session->name,
+                              .msg_id = cell->msg_id,
+                              .content = s_execute_content (cell),
+                              .wall = cell->wall > 0 ? cell->wall : session->profile.wall,
+                              .grace = session->profile.grace,
+                              .output_limit = session->profile.output};
+    if (options.content == NULL)
+        return cb_fail (err, CB_E_INVALID, "the code is not text that JSON can carry");
+    cb_entry *self = calloc (1, sizeof *self);
+    if (self == NULL) {
+        json_decref (options.content);
+        return cb_fail_nomem (err);
+    }
+    self->kind = &s_kind;
+    self->session = session;
+    self->over_at = CB_USEC_NEVER;
+    self->run = cb_run_new (&options, err);
+    self->fanout = self->run != NULL ? cb_fanout_new (err) : NULL;
+    int result = self->fanout != NULL ? 0 : -CB_E_NOMEM;
+    if (result == 0)
+        result = cb_entry_charge_ (self, strlen (cell->code) + cell->asker.header.size, err);
+    if (result == 0)
+        result = cb_fanout_add (self->fanout, &cell->asker, err);
+    if (result < 0) {
+        cb_entry_destroy (&self);
+        return result;
+    }
+    *ret_entry = self;
+    return 0;
+}
+
+static void
+s_tell_start (cb_entry *self, size_t ahead)
+{
+    const cb_session *session = self->session;
+    cb_owned (cb_json) json_t *start =
+        json_pack ("{s:s, s:s, s:s}", "session", session->name, "run", cb_run_name (self->run),
+                   "profile", session->profile.name);
+    cb_fanout_tell (self->fanout, "start", start);
+    if (ahead == 0)
+        return;
+    cb_owned (cb_json) json_t *queued =
+        json_pack ("{s:s, s:s, s:i}", "session", session->name, "run", cb_run_name (self->run),
+                   "ahead", (int)ahead);
+    cb_fanout_tell (self->fanout, "queued", queued);
+}
+
+/* ---- answers ---- */
+
+/* A cell that never began because the kernel never came is a refusal, not a run. */
+static json_t *
+s_refusal (const cb_death *death)
+{
+    return json_pack ("{s:s, s:s, s:s, s:[], s:b}", "status", "error", "ename",
+                      cb_err_name (death->code), "evalue", death->text, "traceback", "refused", 1);
+}
+
+/* The last words about a cell. */
+static void
+s_finish (cb_entry *self, json_t *artifacts, const char *trouble)
+{
+    cb_owned (cb_json) json_t *limit = cb_run_limit (self->run);
+    cb_owned (cb_json) json_t *result = cb_run_result (self->run, artifacts);
+    size_t i;
+    const json_t *artifact;
+
+    if (limit != NULL)
+        cb_fanout_tell (self->fanout, "limit", limit);
+    json_array_foreach (artifacts, i, artifact) cb_fanout_tell (self->fanout, "artifact", artifact);
+    if (trouble[0] != '\0')
+        (void)json_object_set_new (result, "artifacts_error", json_string (trouble));
+    cb_fanout_finish (self->fanout, "run_reply", result);
+    cb_log_debug ("run over", CB_STR ("session", self->session->name),
+                  CB_STR ("run", cb_run_name (self->run)),
+                  CB_STR ("status", cb_run_status (self->run)));
+}
+
+static void
+s_fail (cb_entry *self, const cb_death *death)
+{
+    cb_owned (cb_json) json_t *none = json_array ();
+
+    if (death->before_ready) {
+        cb_owned (cb_json) json_t *refusal = s_refusal (death);
+        cb_fanout_finish (self->fanout, "run_reply", refusal);
+        return;
+    }
+    cb_run_die (self->run, death, cb_session_aftermath_ (self->session));
+    s_finish (self, none, "");
+}
+
+static int
+s_send (cb_entry *self, cb_err *err)
+{
+    CB_TRY (cb_kernel_execute (self->session->kernel, cb_run_msg_id (self->run),
+                               cb_run_content (self->run), err));
+    return CB_ENTRY_RUNS;
+}
+
+int
+cb_session_run (cb_session *self, const cb_cell *cell, cb_err *err)
+{
+    cb_entry *entry = NULL;
+    char wall[CB_UNITS_TEXT];
+
+    CB_TRY (cb_cells_check_ (self, cell->msg_id, err));
+    if (self->n_cells_queued >= CB_SESSION_QUEUE_MAX)
+        return cb_fail (err, CB_E_BUSY, "session '%s' has %d cells waiting already", self->name,
+                        CB_SESSION_QUEUE_MAX);
+    if (self->profile.wall_fixed && self->profile.wall > 0 && cell->wall > self->profile.wall)
+        return cb_fail (err, CB_E_DENIED, "profile %s fixes the wall time at %s",
+                        self->profile.name, cb_duration_text (self->profile.wall, wall));
+    CB_TRY (s_entry_new (self, cell, &entry, err));
+    self->executions++;
+    /* The kernel first: it works while the client is told, and nothing it says comes through before
+     * the next turn of the loop. */
+    size_t ahead = cb_cells_append_ (self, entry);
+    s_tell_start (entry, ahead);
+    return 0;
+}
