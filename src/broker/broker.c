@@ -51,7 +51,7 @@ struct cb_broker {
     cb_registry *registry;
     cb_control *control;
     cb_attach *attach;
-    const cb_config_sources *sources;
+    const cb_ini_sources *sources;
     cb_config *config;
     cb_services services;
     cb_quota kernels;

@@ -11,7 +11,7 @@ typedef struct cb_broker_options {
     const char *runtime_dir;
     const char *state_dir;
     long warden_pid;
-    const cb_config_sources *sources; /* borrowed */
+    const cb_ini_sources *sources; /* borrowed */
 } cb_broker_options;
 
 typedef struct cb_broker cb_broker;

@@ -29,7 +29,7 @@ typedef struct arguments {
     const char *runtime_dir;
     const char *state_dir;
     long warden_pid;
-    cb_config_sources sources;
+    cb_ini_sources sources;
 } arguments;
 
 enum {
@@ -105,9 +105,9 @@ s_take (arguments *self, int option, const char *value, cb_err *err)
     case OPT_WARDEN_PID:
         return s_number (value, INT32_MAX, &self->warden_pid, err);
     case OPT_CONFIG_FD:
-        return cb_config_sources_add_fd (&self->sources, value, err);
+        return cb_ini_add_fd (&self->sources, value, err);
     case OPT_SET:
-        return cb_config_sources_add_set (&self->sources, value, err);
+        return cb_ini_add_set (&self->sources, value, err);
     default:
         return cb_fail (err, CB_E_INVALID,
                         "cellblock-broker is started by cellblockd, not by hand");

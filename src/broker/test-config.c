@@ -12,8 +12,8 @@
 
 #define MIB ((uint64_t)1024 * 1024)
 
-static cb_config_sources s_sources;
-static char s_options[CB_CONFIG_FILES][64];
+static cb_ini_sources s_sources;
+static char s_options[CB_INI_FILES][64];
 static cb_config *s_config;
 static cb_err s_err;
 
@@ -34,7 +34,7 @@ s_file (const char *label, const void *bytes, size_t size)
     char *option = s_options[s_sources.n_files];
 
     (void)snprintf (option, sizeof s_options[0], "%d=%s", fd, label);
-    if (fd < 0 || cb_config_sources_add_fd (&s_sources, option, &s_err) < 0)
+    if (fd < 0 || cb_ini_add_fd (&s_sources, option, &s_err) < 0)
         abort ();
 }
 
@@ -47,7 +47,7 @@ s_text (const char *label, const char *text)
 static void
 s_option (const char *option)
 {
-    if (cb_config_sources_add_set (&s_sources, option, &s_err) < 0)
+    if (cb_ini_add_set (&s_sources, option, &s_err) < 0)
         abort ();
 }
 
@@ -179,7 +179,7 @@ s_test_hostile_files (void)
 
     s_fresh ();
     s_sources.n_files = 1;
-    s_sources.files[0] = (cb_config_file){.fd = open ("/", O_RDONLY | O_CLOEXEC), .label = "/"};
+    s_sources.files[0] = (cb_ini_file){.fd = open ("/", O_RDONLY | O_CLOEXEC), .label = "/"};
     ok (s_load () < 0 && strstr (s_err.text, "not a regular file") != NULL, "%s", s_err.text);
 }
 
@@ -204,18 +204,18 @@ s_test_options (void)
 
     s_fresh ();
     for (size_t i = 0; i < CB_COUNT (bad_fd); i++)
-        ok (cb_config_sources_add_fd (&s_sources, bad_fd[i], &s_err) < 0, "%s", s_err.text);
+        ok (cb_ini_add_fd (&s_sources, bad_fd[i], &s_err) < 0, "%s", s_err.text);
     for (size_t i = 0; i < CB_COUNT (bad_set); i++)
-        ok (cb_config_sources_add_set (&s_sources, bad_set[i], &s_err) < 0, "%s", s_err.text);
+        ok (cb_ini_add_set (&s_sources, bad_set[i], &s_err) < 0, "%s", s_err.text);
     for (size_t i = 0; i < CB_COUNT (bad); i++) {
         s_fresh ();
         s_option (bad[i].text);
         ok (s_load () < 0 && strstr (s_err.text, bad[i].says) != NULL, "%s", s_err.text);
     }
     s_fresh ();
-    for (int i = 0; i < CB_CONFIG_SETS; i++)
+    for (int i = 0; i < CB_INI_SETS; i++)
         s_option ("broker.sessions=5");
-    ok (cb_config_sources_add_set (&s_sources, "broker.sessions=5", &s_err) == -CB_E_LIMIT, "%s",
+    ok (cb_ini_add_set (&s_sources, "broker.sessions=5", &s_err) == -CB_E_LIMIT, "%s",
         s_err.text);
     s_fresh ();
     s_option ("profile.x.wall=a=b");

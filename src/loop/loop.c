@@ -82,6 +82,13 @@ cb_loop_run (cb_loop *self, cb_err *err)
     return r;
 }
 
+int
+cb_loop_turn (cb_loop *self, cb_usec patience, cb_err *err)
+{
+    int r = sd_event_run (self->event, patience);
+    return r < 0 && r != -EINTR ? s_fail (err, r, "the event loop failed") : 0;
+}
+
 void
 cb_loop_exit (cb_loop *self, int code)
 {

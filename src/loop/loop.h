@@ -20,6 +20,11 @@ void cb_loop_destroy (cb_loop **self);
 int cb_loop_run (cb_loop *self, cb_err *err);
 void cb_loop_exit (cb_loop *self, int code);
 
+/* One turn for who has a loop of his own around it: waits at most so long (CB_USEC_NEVER: for ever)
+ * for something to happen and handles one source. 0 or -CB_E_*. */
+int cb_loop_turn (cb_loop *self, cb_usec patience, cb_err *err)
+    __attribute__ ((warn_unused_result));
+
 /* Microseconds, constant during one turn of the loop. */
 cb_usec cb_loop_now (cb_loop *self);
 
