@@ -31,7 +31,7 @@ s_check (const cb_config *config)
 }
 
 static void
-s_try (const cb_config_sources *sources, const char *place)
+s_try (const cb_ini_sources *sources, const char *place)
 {
     cb_config *config = NULL;
     cb_err err = CB_ERR_INIT;
@@ -46,7 +46,7 @@ s_try (const cb_config_sources *sources, const char *place)
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
-    static cb_config_sources sources;
+    static cb_ini_sources sources;
     cb_err err = CB_ERR_INIT;
 
     memset (&sources, 0, sizeof sources);
@@ -57,7 +57,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         cb_auto_close int fd = cb_memfd ("config", data + 1, size - 1, &err);
         if (fd < 0)
             return 0;
-        sources.files[0] = (cb_config_file){.fd = fd, .label = "PLACE"};
+        sources.files[0] = (cb_ini_file){.fd = fd, .label = "PLACE"};
         sources.n_files = 1;
         s_try (&sources, "PLACE");
         return 0;
@@ -67,7 +67,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         end = strchr (line, '\n');
         if (end != NULL)
             *end++ = '\0';
-        (void)!cb_config_sources_add_set (&sources, line, &err);
+        (void)!cb_ini_add_set (&sources, line, &err);
     }
     s_try (&sources, "--set ");
     return 0;
