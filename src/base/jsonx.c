@@ -30,13 +30,23 @@ s_check_depth (const char *what, const char *bytes, size_t size, cb_err *err)
     return 0;
 }
 
-int
-cb_json_parse (const char *what, const void *bytes, size_t size, json_t **ret_object, cb_err *err)
+/* What a text is parsed with; flags are more of the same. */
+typedef struct s_text {
+    const char *what;
+    const void *bytes;
+    size_t size;
+    size_t flags;
+} s_text;
+
+static int
+s_parse (const s_text *text, json_t **ret_object, cb_err *err)
 {
     json_error_t problem;
+    const char *what = text->what;
 
-    CB_TRY (s_check_depth (what, bytes, size, err));
-    json_t *object = json_loadb (bytes, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &problem);
+    CB_TRY (s_check_depth (what, text->bytes, text->size, err));
+    json_t *object = json_loadb (text->bytes, text->size,
+                                 text->flags | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &problem);
     if (object == NULL)
         return cb_fail (err, CB_E_INVALID, "%s: not JSON: %s at byte %d", what, problem.text,
                         problem.position);
@@ -46,6 +56,19 @@ cb_json_parse (const char *what, const void *bytes, size_t size, json_t **ret_ob
     }
     *ret_object = object;
     return 0;
+}
+
+int
+cb_json_parse (const char *what, const void *bytes, size_t size, json_t **ret_object, cb_err *err)
+{
+    return s_parse (&(const s_text){what, bytes, size, 0}, ret_object, err);
+}
+
+int
+cb_json_parse_first (const char *what, const void *bytes, size_t size, json_t **ret_object,
+                     cb_err *err)
+{
+    return s_parse (&(const s_text){what, bytes, size, JSON_DISABLE_EOF_CHECK}, ret_object, err);
 }
 
 char *

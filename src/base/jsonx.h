@@ -26,6 +26,10 @@ cb_json_destroy (json_t **self)
 int cb_json_parse (const char *what, const void *bytes, size_t size, json_t **ret_object,
                    cb_err *err) __attribute__ ((warn_unused_result));
 
+/* The same for an object behind which something else may stand: that is left alone. */
+int cb_json_parse_first (const char *what, const void *bytes, size_t size, json_t **ret_object,
+                         cb_err *err) __attribute__ ((warn_unused_result));
+
 /* Compact text of the value, owned by the caller (free); NULL when out of memory. */
 /* Digits of a number that we made (times, usage): as written, not as a double stores it. Numbers of
  * others keep all they came with. */

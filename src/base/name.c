@@ -59,6 +59,24 @@ cb_utf8_valid (const char *bytes, size_t size)
 }
 
 int
+cb_utf8_mend (const char *bytes, size_t size, cb_buf *into)
+{
+    size_t good = 0;
+
+    for (size_t at = 0; at < size;) {
+        size_t step = s_utf8_step ((const unsigned char *)bytes + at, size - at);
+        if (step > 0) {
+            at += step;
+            continue;
+        }
+        CB_TRY (cb_buf_put (into, bytes + good, at - good));
+        CB_TRY (cb_buf_puts (into, "\xef\xbf\xbd"));
+        good = ++at;
+    }
+    return cb_buf_put (into, bytes + good, size - good);
+}
+
+int
 cb_file_name_check (const char *name, cb_err *err)
 {
     size_t size = strlen (name);

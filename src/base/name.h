@@ -2,6 +2,7 @@
 #ifndef CB_BASE_NAME_H
 #define CB_BASE_NAME_H
 
+#include "base/buf.h"
 #include "base/err.h"
 
 #include <stddef.h>
@@ -22,5 +23,8 @@ int cb_file_name_check (const char *name, cb_err *err);
 
 /* Whether size bytes are well-formed UTF-8 (no surrogates, nothing over U+10FFFF). */
 int cb_utf8_valid (const char *bytes, size_t size);
+
+/* Appends the bytes, each that is not UTF-8 replaced by U+FFFD. What cb_buf_put returns. */
+int cb_utf8_mend (const char *bytes, size_t size, cb_buf *into);
 
 #endif

@@ -21,10 +21,10 @@ s_take_files (cb_reload *self, cb_err *err)
 
     for (size_t i = 0; i < self->in.packet.n_fds; i++) {
         char *end = strchr (at, '\n');
-        if (end == NULL || i >= CB_CONFIG_FILES)
+        if (end == NULL || i >= CB_INI_FILES)
             return cb_fail (err, CB_E_PROTO, "the warden's files and labels do not match");
         *end = '\0';
-        self->sources.files[i] = (cb_config_file){.fd = self->in.packet.fds[i], .label = at};
+        self->sources.files[i] = (cb_ini_file){.fd = self->in.packet.fds[i], .label = at};
         self->sources.n_files++;
         at = end + 1;
     }
@@ -64,7 +64,7 @@ s_receive (cb_reload *self, int socket, cb_err *err)
 }
 
 int
-cb_reload_fetch (cb_reload *self, cb_launcher *launcher, const cb_config_sources *before,
+cb_reload_fetch (cb_reload *self, cb_launcher *launcher, const cb_ini_sources *before,
                  cb_err *err)
 {
     int pair[2];

@@ -215,8 +215,7 @@ s_test_options (void)
     s_fresh ();
     for (int i = 0; i < CB_INI_SETS; i++)
         s_option ("broker.sessions=5");
-    ok (cb_ini_add_set (&s_sources, "broker.sessions=5", &s_err) == -CB_E_LIMIT, "%s",
-        s_err.text);
+    ok (cb_ini_add_set (&s_sources, "broker.sessions=5", &s_err) == -CB_E_LIMIT, "%s", s_err.text);
     s_fresh ();
     s_option ("profile.x.wall=a=b");
     ok (s_load () < 0 && strstr (s_err.text, "'a=b'") != NULL, "the first = counts: %s",

@@ -14,6 +14,8 @@ enum {
     CB_EXIT_REVIEW = 4, /* a person must approve and there is none to ask */
     CB_EXIT_CELL = 5,   /* the cell raised */
     CB_EXIT_LIMIT = 6,  /* a limit was hit, or the kernel died */
+    CB_EXIT_MODEL = 7,  /* the model's server failed */
+    CB_EXIT_TURNS = 8,  /* turn or token limit of the model loop */
     CB_EXIT_WALL = 124, /* the cell ran longer than it may */
     CB_EXIT_INTERRUPTED = 130,
     CB_EXIT_TERMINATED = 143

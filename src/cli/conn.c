@@ -119,12 +119,13 @@ cb_conn_open (cb_conn *self, const cb_cli *cli, cb_conn_need need, cb_err *err)
             CB_TRY (s_check_folder (self, err));
             return CB_CONN_NO_DAEMON;
         }
-        if (need == CB_CONN_START) {
+        if (need != CB_CONN_ONLY_RUNNING) {
             started = cb_conn_start_daemon (self, cli, err);
             if (started < 0)
                 return started;
         }
-        if (started == CB_START_RUNS && cli->configs.count + cli->settings.count > 0)
+        if (started == CB_START_RUNS && need != CB_CONN_START_QUIET &&
+            cli->configs.count + cli->settings.count > 0)
             cb_cli_say ("the daemon runs already: --config and --set count only when it starts");
         int result = s_connect (self, err);
         if (result == 0)

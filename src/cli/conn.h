@@ -16,9 +16,13 @@ typedef struct cb_conn {
 
 enum { CB_CONN_OPEN, CB_CONN_NO_DAEMON }; /* outcomes of cb_conn_open */
 
-typedef enum { CB_CONN_START, CB_CONN_ONLY_RUNNING } cb_conn_need;
+typedef enum {
+    CB_CONN_START,
+    CB_CONN_START_QUIET, /* --config and --set are for us too: nothing to say when it runs */
+    CB_CONN_ONLY_RUNNING
+} cb_conn_need;
 
-/* Connects; with CB_CONN_START the daemon is started when none runs, else that is
+/* Connects; with CB_CONN_START(_QUIET) the daemon is started when none runs, else that is
  * CB_CONN_NO_DAEMON. cb_conn_done afterwards in every case. */
 int cb_conn_open (cb_conn *self, const cb_cli *cli, cb_conn_need need, cb_err *err)
     __attribute__ ((warn_unused_result));

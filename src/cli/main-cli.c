@@ -4,6 +4,7 @@
 #include "base/nearest.h"
 #include "base/table.h"
 #include "cli/cli.h"
+#include "cli/cmd-task.h"
 #include "cli/out.h"
 
 #include <errno.h>
@@ -40,21 +41,28 @@ static void
 s_print_help (FILE *to)
 {
     cb_cli nobody = {.configs.count = 0};
+    cb_task_options no_task = {.prompt = NULL};
+    cb_option task[CB_TASK_ROWS];
     const cb_option options[] = {
         CB_CLI_COMMON (&nobody),
         CB_CLI_VERSION (NULL),
         {0},
     };
 
-    (void)fprintf (to, "usage: cellblock [OPTIONS] COMMAND ...\n\n"
+    (void)fprintf (to, "usage: cellblock [OPTIONS] COMMAND ...\n"
+                       "       cellblock -p PROMPT [TASK OPTIONS]\n\n"
                        "Runs Python in jailed IPython kernels. For example:\n\n"
                        "  cellblock run -c 'print(6 * 7)'\n"
-                       "  cellblock run -s work --input sales.csv analysis.py\n\n"
+                       "  cellblock run -s work --input sales.csv analysis.py\n"
+                       "  cellblock -p 'which month sold best?' --input sales.csv --model NAME\n\n"
                        "Commands:\n");
     for (size_t i = 0; i < CB_COUNT (s_commands); i++)
         (void)fprintf (to, "  %-12s%s\n", s_commands[i].name, s_commands[i].help);
     (void)fprintf (to, "\nOptions:\n");
     cb_options_explain (options, to);
+    (void)fprintf (to, "\nTask options:\n");
+    cb_task_rows (&no_task, task);
+    cb_options_explain (task, to);
     (void)fprintf (to, "\ncellblock COMMAND --help tells more; so does man cellblock.\n");
 }
 
@@ -118,19 +126,41 @@ s_flush (int code)
     return code == CB_EXIT_OK ? CB_EXIT_FAILED : code;
 }
 
+/* The task, a command, or the help; a code, or -CB_E_INVALID. */
+static int
+s_do (cb_cli *cli, const cb_task_options *task, cb_words *words, cb_err *err)
+{
+    const char *given = cb_task_given (task);
+
+    if (task->prompt != NULL && words->count > 0)
+        return cb_fail (err, CB_E_INVALID, "'%s' is one word too many: cellblock -p PROMPT",
+                        words->items[0]);
+    if (task->prompt != NULL)
+        return cb_cmd_task (cli, task);
+    if (given != NULL)
+        return cb_fail (err, CB_E_INVALID, "--%s belongs behind a command, or to -p PROMPT", given);
+    if (words->count > 0)
+        return s_run_command (cli, words, err);
+    s_print_help (stderr);
+    return CB_EXIT_USAGE;
+}
+
 int
 main (int argc, char **argv)
 {
-    cb_cli cli = {.configs.count = 0};
-    cb_words words = {.count = 0};
+    static cb_cli cli;
+    static cb_task_options task;
+    static cb_words words;
     cb_err err = CB_ERR_INIT;
     bool version = false;
+    cb_option task_rows[CB_TASK_ROWS];
     const cb_option options[] = {
         CB_CLI_COMMON (&cli),
         CB_CLI_VERSION (&version),
         {0},
     };
-    const cb_options_rules rules = {options, NULL, true};
+    cb_task_rows (&task, task_rows);
+    const cb_options_rules rules = {options, task_rows, true};
 
     (void)signal (SIGPIPE, SIG_IGN);
     int outcome = argc > 0 ? cb_options_parse (&rules, argv, &words, &err) : -CB_E_INVALID;
@@ -142,11 +172,7 @@ main (int argc, char **argv)
         (void)printf ("cellblock %s\n", PACKAGE_VERSION);
         return s_flush (CB_EXIT_OK);
     }
-    if (outcome == CB_OPTIONS_OK && words.count == 0) {
-        s_print_help (stderr);
-        return CB_EXIT_USAGE;
-    }
     if (outcome == CB_OPTIONS_OK)
-        outcome = s_run_command (&cli, &words, &err);
+        outcome = s_do (&cli, &task, &words, &err);
     return s_flush (outcome < 0 ? cb_cli_misused ("", &err) : outcome);
 }

@@ -11,6 +11,8 @@
 
 /* Columns before the explanation of an option. */
 #define S_HELP_COLUMN 30
+/* The largest number an option takes: nine digits. */
+#define S_NUMBER_MAX 999999999U
 
 static size_t
 s_count (const cb_option *options)
@@ -112,6 +114,21 @@ s_take_time (const cb_option *option, const char *value, cb_err *err)
 }
 
 static int
+s_take_number (const cb_option *option, const char *value, cb_err *err)
+{
+    uint32_t number = 0;
+    size_t digits = strspn (value, "0123456789");
+
+    for (size_t i = 0; i < digits && i < 9; i++)
+        number = number * 10 + (uint32_t)(value[i] - '0');
+    if (digits == 0 || digits > 9 || value[digits] != '\0' || number == 0)
+        return cb_fail (err, CB_E_INVALID, "--%s takes a number from 1 to %u, not '%s'",
+                        option->name, S_NUMBER_MAX, value);
+    *(uint32_t *)option->value = number;
+    return 0;
+}
+
+static int
 s_take (const cb_option *option, const char *value, cb_err *err)
 {
     switch (option->kind) {
@@ -125,6 +142,8 @@ s_take (const cb_option *option, const char *value, cb_err *err)
         return s_add_word (option->value, option->name, value, err);
     case CB_OPTION_TIME:
         return s_take_time (option, value, err);
+    case CB_OPTION_NUMBER:
+        return s_take_number (option, value, err);
     case CB_OPTION_CHOICE:
         return s_take_choice (option, value, err);
     case CB_OPTION_HELP:

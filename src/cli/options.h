@@ -21,6 +21,7 @@ typedef enum {
     CB_OPTION_TEXT,   /* const char **: the last one counts */
     CB_OPTION_WORDS,  /* cb_words *: may be given many times */
     CB_OPTION_TIME,   /* double *: seconds, or with a unit ("500ms", "2 min") */
+    CB_OPTION_NUMBER, /* uint32_t *: a whole number from 1 on */
     CB_OPTION_CHOICE, /* int *: the place of the word in hint, "text|json" */
     CB_OPTION_HELP    /* prints the help and ends */
 } cb_option_kind;

@@ -2,7 +2,7 @@
 #ifndef CB_WARDEN_BROKER_H
 #define CB_WARDEN_BROKER_H
 
-#include "warden/configs.h"
+#include "warden/sendconfigs.h"
 #include "warden/line.h"
 #include "warden/place.h"
 #include "warden/reactor.h"

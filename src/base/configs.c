@@ -1,7 +1,7 @@
 /* configs.c - the configuration files, in the order in which later ones win. They are kept as paths
- * and opened anew for a reload and for each start of the broker: an editor may have put a new file
+ * and opened anew for each reading: an editor may have put a new file
  * in the old one's place. */
-#include "warden/configs.h"
+#include "base/configs.h"
 
 #include "base/cleanup.h"
 
@@ -115,26 +115,4 @@ cb_configs_close (cb_configs *self)
     for (size_t i = 0; i < self->n; i++)
         cb_close (&self->fds[i]);
     self->n = 0;
-}
-
-int
-cb_configs_send (const cb_configs *self, int socket, cb_err *err)
-{
-    cb_launch_config body;
-    size_t size = 0;
-
-    memset (&body, 0, sizeof body);
-    for (size_t i = 0; i < self->n; i++) {
-        int wrote =
-            snprintf (body.labels + size, sizeof body.labels - size, "%s\n", self->labels[i]);
-        if (wrote <= 0 || (size_t)wrote >= sizeof body.labels - size)
-            return cb_fail (err, CB_E_LIMIT, "the paths of the configuration are too long");
-        size += (size_t)wrote;
-    }
-    cb_launch_out out = {.head = {.type = CB_LAUNCH_CONFIG},
-                         .body = &body,
-                         .body_size = sizeof body,
-                         .fds = self->fds,
-                         .n_fds = self->n};
-    return cb_launch_send (socket, &out, err);
 }

@@ -1,25 +1,25 @@
-/* configs.h - the configuration files: which there are, opened for the broker, which may not be
- * able to reach them. Nobody here reads them. */
-#ifndef CB_WARDEN_CONFIGS_H
-#define CB_WARDEN_CONFIGS_H
+/* configs.h - the configuration files: which there are, in the order in which later ones win, for
+ * daemon and client alike. base/ini reads them. */
+#ifndef CB_BASE_CONFIGS_H
+#define CB_BASE_CONFIGS_H
 
 #include "base/err.h"
-#include "jail/launchmsg.h"
 
 #include <limits.h>
 #include <stddef.h>
 
 /* Those of --config; three more have places of their own. */
-#define CB_CONFIGS_GIVEN (CB_LAUNCH_CONFIGS - 3)
+#define CB_CONFIGS_MAX   16
+#define CB_CONFIGS_GIVEN (CB_CONFIGS_MAX - 3)
 
 typedef struct cb_configs {
     struct {
         char path[PATH_MAX];
         int must_exist;
-    } places[CB_LAUNCH_CONFIGS];
+    } places[CB_CONFIGS_MAX];
     size_t n_places;
-    const char *labels[CB_LAUNCH_CONFIGS]; /* of the files that are there */
-    int fds[CB_LAUNCH_CONFIGS];
+    const char *labels[CB_CONFIGS_MAX]; /* of the files that are there */
+    int fds[CB_CONFIGS_MAX];
     size_t n;
 } cb_configs;
 
@@ -31,9 +31,5 @@ int cb_configs_find (cb_configs *self, const char *const *given, size_t n_given,
  * the old ones stay. */
 int cb_configs_open (cb_configs *self, cb_err *err) __attribute__ ((warn_unused_result));
 void cb_configs_close (cb_configs *self);
-
-/* Sends them (CB_LAUNCH_CONFIG), or why they cannot be opened (CB_LAUNCH_FAILED). */
-int cb_configs_send (const cb_configs *self, int socket, cb_err *err)
-    __attribute__ ((warn_unused_result));
 
 #endif

@@ -1,0 +1,295 @@
+/* cmd-task.c - cellblock -p PROMPT: chooses the model, makes or finds the session, runs the task,
+ * ends what was made for it. Everything that can be wrong with the question is found before the
+ * daemon starts and before a model is asked. */
+#include "cli/cmd-task.h"
+
+#include "agent/choice.h"
+#include "base/configs.h"
+#include "base/fdio.h"
+#include "base/name.h"
+#include "cli/inputs.h"
+#include "cli/missing.h"
+#include "cli/signals.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Bytes of a question: larger things are files for --input. */
+#define S_PROMPT_MAX ((size_t)1 << 20)
+
+void
+cb_task_rows (cb_task_options *self, cb_option rows[CB_TASK_ROWS])
+{
+    const cb_option made[CB_TASK_ROWS] = {
+        {"print", 'p', CB_OPTION_TEXT, &self->prompt, "PROMPT",
+         "do this task with a model and print its answer (-: read it)"},
+        {"input", 0, CB_OPTION_WORDS, &self->inputs, "PATH",
+         "show a file or folder read-only as /input/NAME (a new session only)"},
+        {"max-tokens", 0, CB_OPTION_NUMBER, &self->max_tokens, "N",
+         "tokens of all answers together"},
+        {"max-turns", 0, CB_OPTION_NUMBER, &self->max_turns, "N",
+         "answers of the model at most (20)"},
+        {"model", 0, CB_OPTION_TEXT, &self->model, "NAME",
+         "a section [model NAME], or a model of OPENAI_BASE_URL"},
+        {"output", 'o', CB_OPTION_CHOICE, &self->format, CB_FORMAT_HINT, "how the task is shown"},
+        {"profile", 'P', CB_OPTION_TEXT, &self->profile, "PROFILE", "limits of the session"},
+        {"record", 0, CB_OPTION_TEXT, &self->record, "FILE",
+         "write down what the model says, for backend = replay"},
+        {"session", 's', CB_OPTION_TEXT, &self->session, "NAME",
+         "work in this session and keep it; it is made when it does not exist"},
+        {0},
+    };
+    memcpy (rows, made, sizeof made);
+}
+
+const char *
+cb_task_given (const cb_task_options *self)
+{
+    const struct {
+        bool given;
+        const char *name;
+    } rows[] = {
+        {self->session != NULL, "session"}, {self->profile != NULL, "profile"},
+        {self->model != NULL, "model"},     {self->record != NULL, "record"},
+        {self->max_turns > 0, "max-turns"}, {self->max_tokens > 0, "max-tokens"},
+        {self->inputs.count > 0, "input"},  {self->format != CB_FORMAT_TEXT, "output"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].given)
+            return rows[i].name;
+    return NULL;
+}
+
+/* The question itself; owned by into where it is read. */
+static int
+s_read_prompt (const cb_task_options *options, cb_buf *into, cb_err *err)
+{
+    cb_err why = CB_ERR_INIT;
+    bool is_stdin = strcmp (options->prompt, "-") == 0;
+
+    if (is_stdin && isatty (STDIN_FILENO) == 1)
+        cb_cli_say ("type the task, then Ctrl-D on a line of its own");
+    int result =
+        is_stdin ? cb_read_all (STDIN_FILENO, into, &why) : cb_buf_puts (into, options->prompt);
+    if (result == -CB_E_LIMIT)
+        return cb_fail (err, CB_E_LIMIT, "a task of more than %zu MiB: give files by --input",
+                        S_PROMPT_MAX >> 20);
+    if (result < 0)
+        return cb_fail (err, -result, "standard input: %.500s", why.text);
+    if (into->size == 0 || strspn (into->data, " \t\r\n") == into->size)
+        return cb_fail (err, CB_E_INVALID, "the task is empty");
+    if (!cb_utf8_valid (into->data, into->size) || strlen (into->data) != into->size)
+        return cb_fail (err, CB_E_INVALID, "the task is not UTF-8 text");
+    return 0;
+}
+
+/* ---- the model --------------------------------------------------------------------------------
+ */
+
+static int
+s_add_sources (const cb_configs *files, const cb_words *sets, cb_ini_sources *sources, cb_err *err)
+{
+    for (size_t i = 0; i < files->n; i++)
+        sources->files[sources->n_files++] = (cb_ini_file){files->fds[i], files->labels[i]};
+    for (size_t i = 0; i < sets->count; i++)
+        CB_TRY (cb_ini_add_set (sources, sets->items[i], err));
+    return 0;
+}
+
+static int
+s_choose (const cb_cli *cli, const char *model, cb_choice *choice, cb_err *err)
+{
+    static cb_configs files; /* large */
+    cb_ini_sources sources = {.n_files = 0};
+
+    if (cli->configs.count > CB_CONFIGS_GIVEN)
+        return cb_fail (err, CB_E_LIMIT, "more than %d times -C", CB_CONFIGS_GIVEN);
+    int result = cb_configs_find (&files, cli->configs.items, cli->configs.count, err);
+    if (result == 0)
+        result = cb_configs_open (&files, err);
+    if (result == 0)
+        result = s_add_sources (&files, &cli->settings, &sources, err);
+    if (result == 0)
+        result = cb_choice_make (choice, &sources, model, err);
+    cb_configs_close (&files);
+    return result;
+}
+
+/* ---- the session ------------------------------------------------------------------------------
+ */
+
+static int
+s_set (json_t *object, const char *name, json_t *value, cb_err *err)
+{
+    return json_object_set_new (object, name, value) < 0 ? cb_fail_nomem (err) : 0;
+}
+
+/* What new_request wants. Owned in *ret_content. */
+static int
+s_session_request (const cb_task_options *options, json_t **ret_content, cb_err *err)
+{
+    cb_owned (cb_json) json_t *content = json_pack ("{s:b}", "wait", 1);
+
+    if (options->session != NULL)
+        CB_TRY (s_set (content, "name", json_string (options->session), err));
+    if (options->profile != NULL)
+        CB_TRY (s_set (content, "profile", json_string (options->profile), err));
+    if (options->inputs.count > 0) {
+        json_t *inputs = cb_inputs_json (&options->inputs, err);
+        if (inputs == NULL)
+            return -CB_E_INVALID;
+        CB_TRY (s_set (content, "inputs", inputs, err));
+    }
+    *ret_content = cb_take (content);
+    return 0;
+}
+
+/* A session that lives already takes neither inputs nor another profile. */
+static int
+s_check_living (cb_task *self, cb_err *err)
+{
+    cb_owned (cb_json) json_t *info = NULL;
+    const cb_task_options *options = self->options;
+    json_t *content = json_pack ("{s:s}", "session", options->session);
+
+    if (options->inputs.count > 0)
+        return cb_fail (err, CB_E_EXISTS,
+                        "session '%s' runs already: give it files by cellblock put, or take "
+                        "another session",
+                        options->session);
+    CB_TRY (cb_conn_call (self->conn, "show", content, &info, err));
+    const char *profile = json_string_value (json_object_get (info, "profile"));
+    if (options->profile != NULL && (profile == NULL || strcmp (profile, options->profile) != 0))
+        return cb_fail (err, CB_E_EXISTS, "session '%s' runs already, in profile '%s'",
+                        options->session, profile != NULL ? profile : "?");
+    return 0;
+}
+
+static int
+s_open_session (cb_task *self, json_t *request, cb_err *err)
+{
+    cb_owned (cb_json) json_t *reply = NULL;
+    const char *name = NULL;
+
+    int result = cb_conn_call (self->conn, "new", request, &reply, err);
+    if (result == -CB_E_EXISTS && self->options->session != NULL) {
+        (void)snprintf (self->session, sizeof self->session, "%s", self->options->session);
+        err->code = 0;
+        return s_check_living (self, err);
+    }
+    CB_TRY (result);
+    CB_TRY (cb_json_get_string (reply, "session", CB_NAME_MAX - 1, CB_JSON_REQUIRED, &name, err));
+    (void)snprintf (self->session, sizeof self->session, "%s", name);
+    return 0;
+}
+
+/* What was made for this task alone ends with it; a named session is told about at a terminal. */
+static void
+s_close_session (cb_task *self)
+{
+    cb_owned (cb_json) json_t *reply = NULL;
+    cb_err err = CB_ERR_INIT;
+
+    if (self->session[0] == '\0' || self->session_gone)
+        return;
+    if (self->options->session == NULL) {
+        json_t *content = json_pack ("{s:s}", "session", self->session);
+        (void)!cb_conn_call (self->conn, "stop", content, &reply, &err);
+    } else if (self->show.format == CB_FORMAT_TEXT && self->show.render.notes.term.tty) {
+        (void)cb_render_say (&self->show.render, NULL,
+                             "session '%s' stays; cellblock stop %s ends it", self->session,
+                             self->session);
+    }
+}
+
+/* ---- the task ---------------------------------------------------------------------------------
+ */
+
+/* Tells how it ended; the exit code. */
+static int
+s_report (cb_task *self, cb_task_end *end)
+{
+    cb_err err = CB_ERR_INIT;
+
+    if (self->options->record != NULL &&
+        cb_record_save (&self->record, self->options->record, &err) < 0 &&
+        end->exit_code == CB_EXIT_OK)
+        *end = (cb_task_end){"error", CB_EXIT_FAILED, err};
+    if (end->err.code != 0 && end->exit_code != CB_EXIT_OK && !cb_show_is_over (&self->show))
+        (void)cb_render_say (&self->show.render, NULL, "%s", end->err.text);
+    cb_show_listen (&self->show, self->signals, NULL, NULL);
+    cb_owned (cb_json) json_t *object = cb_task_object (self, end);
+    if (object == NULL || cb_show_end (&self->show, object, &err) < 0)
+        return end->exit_code != CB_EXIT_OK ? end->exit_code : CB_EXIT_FAILED;
+    return end->exit_code;
+}
+
+/* Everything up to the loop. */
+static int
+s_prepare (cb_cli *cli, cb_task *self, cb_choice *choice, cb_err *err)
+{
+    const cb_task_options *options = self->options;
+    json_t *request = NULL;
+
+    if (options->session != NULL)
+        CB_TRY (cb_name_check ("session", options->session, err));
+    if (options->profile != NULL)
+        CB_TRY (cb_name_check ("profile", options->profile, err));
+    CB_TRY (s_choose (cli, options->model, choice, err));
+    CB_TRY (cb_task_init (self, err));
+    if (options->record != NULL) /* a path that cannot be written is known before, not after */
+        CB_TRY (cb_record_save (&self->record, options->record, err));
+    CB_TRY (s_session_request (options, &request, err));
+    int result = cb_conn_open (self->conn, cli, CB_CONN_START_QUIET, err);
+    if (result < 0) {
+        json_decref (request);
+        return result;
+    }
+    self->show.render.state_dir = self->conn->state_dir;
+    /* Only now: a daemon that is started inherits no blocked signals. */
+    self->signals = cb_signals_open (err);
+    if (self->signals < 0) {
+        json_decref (request);
+        return self->signals;
+    }
+    return s_open_session (self, request, err);
+}
+
+static int
+s_do (cb_cli *cli, cb_task *self)
+{
+    cb_choice choice = {.id = ""};
+    cb_task_end end = {.status = "error", .exit_code = CB_EXIT_FAILED};
+
+    self->choice = &choice;
+    int result = s_prepare (cli, self, &choice, &end.err);
+    if (result == 0)
+        cb_task_run (self, &end);
+    s_close_session (self);
+    int code = s_report (self, &end);
+    cb_task_done (self);
+    cb_choice_done (&choice);
+    return code;
+}
+
+int
+cb_cmd_task (cb_cli *cli, const cb_task_options *options)
+{
+    cb_conn conn = {0};
+    cb_task self = {.options = options, .conn = &conn, .signals = -1};
+    cb_err err = CB_ERR_INIT;
+    cb_scoped (cb_buf) cb_buf prompt;
+
+    cb_buf_init (&prompt, S_PROMPT_MAX);
+    if (s_read_prompt (options, &prompt, &err) < 0)
+        return cb_cli_misused ("", &err);
+    self.prompt = prompt.data;
+    if (cb_show_init (&self.show, (cb_format)options->format, "", &err) < 0)
+        return cb_cli_failed (&err);
+    int code = s_do (cli, &self);
+    if (self.signals >= 0)
+        cb_close (&self.signals);
+    cb_show_done (&self.show);
+    cb_conn_done (&conn);
+    return code;
+}
