@@ -64,8 +64,7 @@ s_receive (cb_reload *self, int socket, cb_err *err)
 }
 
 int
-cb_reload_fetch (cb_reload *self, cb_launcher *launcher, const cb_ini_sources *before,
-                 cb_err *err)
+cb_reload_fetch (cb_reload *self, cb_launcher *launcher, const cb_ini_sources *before, cb_err *err)
 {
     int pair[2];
 

@@ -8,7 +8,7 @@
 
 typedef struct cb_reload {
     cb_ini_sources sources; /* the files below, the sets of `before` */
-    cb_launch_in in;           /* its descriptors are open until cb_reload_done */
+    cb_launch_in in;        /* its descriptors are open until cb_reload_done */
     cb_launch_config labels;
 } cb_reload;
 

@@ -2,10 +2,10 @@
 #ifndef CB_WARDEN_BROKER_H
 #define CB_WARDEN_BROKER_H
 
-#include "warden/sendconfigs.h"
 #include "warden/line.h"
 #include "warden/place.h"
 #include "warden/reactor.h"
+#include "warden/sendconfigs.h"
 
 #include <sys/types.h>
 
