@@ -63,6 +63,8 @@ s_check_turn (json_t *turn, cb_err *err)
     json_t *usage = NULL;
     const char *text = NULL;
 
+    if (!json_is_object (turn))
+        return cb_fail (err, CB_E_INVALID, "not an object");
     CB_TRY (cb_json_get_string (turn, "text", CB_ANSWER_MAX, "", &text, err));
     CB_TRY (cb_json_get_string (turn, "stop", 16, "done", &text, err));
     CB_TRY (cb_json_get_array (turn, "calls", 32, &calls, err));
