@@ -46,8 +46,10 @@ s_attach (const cb_cli *cli, const char *session, bool only_path, cb_err *err)
         (void)printf ("Any Jupyter client attaches with it, for example:\n"
                       "  jupyter console --existing %s\n"
                       "  jupyter qtconsole --existing %s\n"
-                      "  jupyter run --existing %s FILE.py\n",
-                      safe, safe, safe);
+                      "  jupyter run --existing %s FILE.py\n"
+                      "A console's Ctrl-C stays with the console; what interrupts the cell is:\n"
+                      "  cellblock interrupt %s\n",
+                      safe, safe, safe, session);
     else
         (void)printf ("This daemon serves no sockets behind it: sessions are reached by the\n"
                       "commands of cellblock and by libcellblock.\n");

@@ -129,8 +129,10 @@ s_on_request (cb_zpeer *peer, cb_zmsg *raw, void *context)
     if (message == NULL)
         return;
     cb_request_from from = {cb_take (message), self->channel};
-    if (cb_session_ask (self->door->session, &self->guest->guest, &from, &err) < 0)
+    if (cb_session_ask (self->door->session, &self->guest->guest, &from, &err) < 0) {
+        cb_door_warn_ (self->door, "a request is refused", self->channel, err.text);
         cb_session_refuse (self->door->session, &self->guest->guest, &from, &err);
+    }
     cb_jmsg_destroy (&from.message);
 }
 

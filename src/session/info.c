@@ -9,10 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The sockets behind a session's connection file lie beside broker.json: RUNTIME/s-NAME-1, or
- * RUNTIME/s7f-1 where that would be too long for a socket's address. */
+/* The sockets behind a session's connection file lie beside broker.json: RUNTIME/s-NAME-1. The
+ * runtime folder's path is at most CB_RUNTIME_PATH_MAX long, so they fit into an address. */
 #define SOCKET_PREFIX "s-"
-#define SOCKET_PATH   107
 
 static void
 s_put_size (json_t *limits, const char *name, uint64_t bytes)
@@ -131,17 +130,7 @@ cb_session_info (const cb_session *self)
 }
 
 /* Bytes of a front part, its end included. */
-#define FRONT_MAX (CB_NAME_MAX + 24)
-
-static void
-s_socket_front (const cb_session *self, char front[FRONT_MAX])
-{
-    static unsigned long made;
-
-    (void)snprintf (front, FRONT_MAX, SOCKET_PREFIX "%s", self->name);
-    if (strlen (self->services->runtime_dir) + strlen (front) + 3 > SOCKET_PATH)
-        (void)snprintf (front, FRONT_MAX, "s%lx", made++);
-}
+#define FRONT_MAX (CB_NAME_MAX + 2)
 
 static int
 s_open_door (cb_session *self, const char *front, cb_err *err)
@@ -169,7 +158,7 @@ cb_session_publish (cb_session *self, cb_err *err)
     size_t size = 0;
 
     cb_connfile_init (&file);
-    s_socket_front (self, front);
+    (void)snprintf (front, sizeof front, SOCKET_PREFIX "%s", self->name);
     (void)snprintf (file.ip, sizeof file.ip, "%s/%s", self->services->runtime_dir, front);
     (void)snprintf (file.key, sizeof file.key, "%s", self->key);
     (void)snprintf (file.kernel_name, sizeof file.kernel_name, "cellblock");

@@ -95,8 +95,6 @@ cb_session_refuse (cb_session *self, cb_guest *guest, const cb_request_from *fro
     cb_owned (cb_json) json_t *error =
         cb_guests_error_content_ (cb_err_name (why->code), why->text);
 
-    cb_log_info ("a request is refused", CB_STR ("session", self->name),
-                 CB_STR ("type", from->message->msg_type), CB_STR ("why", why->text));
     cb_guests_status_ (self, "busy", header);
     s_reply (self, guest, from, error);
     cb_guests_status_ (self, "idle", header);
@@ -128,11 +126,23 @@ s_forward (cb_entry *self, int work, cb_err *err)
     return result;
 }
 
+/* The kernel is not blamed: others may have filled its queue. If it is dying, that is told soon. */
+static void
+s_not_sent (cb_entry *self, const cb_err *why)
+{
+    cb_request_from from = {self->request, self->channel};
+
+    if (self->guest != NULL)
+        cb_session_refuse (self->session, self->guest, &from, why);
+}
+
 static int
 s_send_cell (cb_entry *self, cb_err *err)
 {
-    CB_TRY (s_forward (self, 1, err));
-    return CB_ENTRY_RUNS;
+    if (s_forward (self, 1, err) == 0)
+        return CB_ENTRY_RUNS;
+    s_not_sent (self, err);
+    return CB_ENTRY_PASSED;
 }
 
 static int
@@ -145,8 +155,10 @@ s_send_other (cb_entry *self, cb_err *err)
         s_tell_idle (self);
         return CB_ENTRY_PASSED;
     }
-    CB_TRY (s_forward (self, awaited, err));
-    return awaited ? CB_ENTRY_RUNS : CB_ENTRY_PASSED;
+    if (s_forward (self, awaited, err) == 0)
+        return awaited ? CB_ENTRY_RUNS : CB_ENTRY_PASSED;
+    s_not_sent (self, err);
+    return CB_ENTRY_PASSED;
 }
 
 static void
@@ -173,14 +185,25 @@ s_finish_cell (cb_entry *self, json_t *artifacts, const char *trouble)
     s_tell_idle (self);
 }
 
-/* Answered, or the patience is used up, or the kernel is dead. A late reply still finds its way. */
+/* Answered, or the patience is used up, or the kernel is dead. IPython's kernel is silent about a
+ * request that it could not read: nobody has to wait for ever because of that. */
 static void
 s_finish_other (cb_entry *self, json_t *artifacts, const char *trouble)
 {
+    cb_asked_row *row = s_row_of (self);
+
     (void)artifacts;
     (void)trouble;
-    if (self->session->kernel_gone && !self->idle_told)
-        s_fail (self, &self->session->death);
+    if (row != NULL)
+        cb_asked_drop (&self->session->asked, &row);
+    int dead = self->session->kernel_gone;
+    cb_owned (cb_json) json_t *error =
+        cb_guests_error_content_ (dead ? "KernelDied" : "KernelProtocolError",
+                                  dead ? self->session->death.text : "the kernel gave no answer");
+    if (!self->replied)
+        s_reply_to (self, error);
+    if (dead)
+        s_tell_idle (self);
 }
 
 void

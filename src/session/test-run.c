@@ -322,10 +322,29 @@ s_test_sessions (void)
     ok (!cb_session_may_become (CB_SESSION_STARTING, CB_SESSION_BUSY), "no cell before ready");
 }
 
+static void
+s_test_asked (void)
+{
+    cb_run *run = s_run (10 * SEC);
+
+    cb_run_pause (run, 109 * SEC);
+    ok (cb_run_deadline (run) == CB_USEC_NEVER && cb_run_tick (run, 500 * SEC) == CB_RUN_WAIT,
+        "the clock stands while a person is asked");
+    cb_run_resume (run, 609 * SEC);
+    cb_run_resume (run, 700 * SEC);
+    ok (cb_run_deadline (run) == 610 * SEC, "what was left is left");
+    ok (cb_run_tick (run, 610 * SEC) == CB_RUN_INTERRUPT, "and then it is over");
+    ok (!cb_run_raised (run), "no reply yet");
+    (void)s_reply (run, "{\"status\":\"error\",\"ename\":\"E\"}", 610 * SEC);
+    ok (cb_run_raised (run), "it raised");
+    cb_run_destroy (&run);
+}
+
 int
 main (void)
 {
     s_test_good ();
+    s_test_asked ();
     s_test_late ();
     s_test_wall ();
     s_test_wall_while_waiting_for_idle ();

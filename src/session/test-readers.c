@@ -1,0 +1,313 @@
+/* test-readers.c - readers of iopub over real connections: topics, a slow one, its reserve, shares
+ * of the quota; and who asked what. */
+#include "base/tap.h"
+#include "session/asked.h"
+#include "session/readers.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define LIMIT ((size_t)256 * 1024)
+#define LINES 400
+
+typedef struct pair pair;
+typedef void step (pair *self);
+
+struct pair {
+    cb_loop *loop;
+    cb_zpeer *out; /* ours: XPUB */
+    cb_zpeer *in;  /* a reader's SUB */
+    cb_signer *signer;
+    cb_readers *readers;
+    size_t outputs;
+    size_t idles;
+    size_t notes;
+    size_t after_note; /* outputs that came behind the note */
+    char note[256];
+    cb_quota *quota;
+    step *const *steps;
+};
+
+static void
+on_message (cb_zpeer *peer, cb_zmsg *raw, void *context)
+{
+    pair *self = context;
+    cb_owned (cb_jmsg) cb_jmsg *message = NULL;
+    cb_err err = CB_ERR_INIT;
+
+    (void)peer;
+    if (cb_jmsg_read (self->signer, raw, &message, &err) < 0) {
+        printf ("# %s\n", err.text);
+        return;
+    }
+    const json_t *content = cb_jmsg_content (message, NULL);
+    const char *name = json_string_value (json_object_get (content, "name"));
+    self->idles += strcmp (message->msg_type, "status") == 0;
+    if (name != NULL && strcmp (name, "stderr") == 0) {
+        self->notes++;
+        (void)snprintf (self->note, sizeof self->note, "%s",
+                        json_string_value (json_object_get (content, "text")));
+    } else if (name != NULL) {
+        self->outputs++;
+        self->after_note += self->notes > 0;
+    }
+}
+
+static void
+on_drained (cb_zpeer *peer, void *context)
+{
+    pair *self = context;
+
+    if (peer == self->out && self->readers != NULL)
+        cb_readers_drained (self->readers, peer);
+}
+
+static void
+on_closed (cb_zpeer *peer, const cb_err *reason, void *context)
+{
+    (void)peer;
+    (void)context;
+    printf ("# closed: %s\n", reason->text);
+}
+
+static const cb_zpeer_events s_events = {
+    .on_message = on_message, .on_drained = on_drained, .on_closed = on_closed};
+
+/* Steps, one after the other, each when what the last one sent has arrived. */
+#define PAUSE (100 * CB_USEC_PER_MSEC)
+
+static void
+on_time (cb_source *source, void *context)
+{
+    pair *self = context;
+
+    if (self->readers == NULL) {
+        if (cb_zpeer_wants (self->out, "stream.stdout", 13)) {
+            self->readers = cb_readers_new (self->signer, self->quota, "amber", NULL);
+            if (self->readers == NULL || cb_readers_add (self->readers, self->out, NULL) < 0)
+                abort ();
+        }
+    } else if (*self->steps != NULL) {
+        (*self->steps++) (self);
+    } else {
+        cb_loop_exit (self->loop, 0);
+        return;
+    }
+    cb_source_at (source, cb_now () + PAUSE);
+}
+
+static cb_zpeer *
+s_peer (pair *self, int fd, const char *type, cb_quota *quota)
+{
+    cb_zpeer_options options = {.zmtp = {.socket_type = type,
+                                         .budget = {.max_parts = 64,
+                                                    .max_frame = 1 << 20,
+                                                    .max_message = 1 << 20,
+                                                    .max_commands = 64,
+                                                    .max_subscriptions = 4}},
+                                .out_limit = LIMIT,
+                                .quota = quota};
+    cb_zpeer *peer = cb_zpeer_new (self->loop, fd, &options, &s_events, self, NULL);
+
+    if (peer == NULL)
+        abort ();
+    return peer;
+}
+
+static void
+s_run (uint64_t limit, const char *topic, step *const *steps)
+{
+    cb_quota quota;
+    pair self = {.loop = cb_loop_new (NULL),
+                 .signer = cb_signer_new ("key", "hmac-sha256", NULL),
+                 .quota = &quota,
+                 .steps = steps};
+    cb_source *timer = NULL;
+    int fds[2];
+
+    cb_quota_init (&quota, NULL, limit);
+    if (self.loop == NULL || self.signer == NULL ||
+        socketpair (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0 ||
+        cb_loop_at (self.loop, cb_now (), on_time, &self, &timer, NULL) < 0)
+        abort ();
+    self.out = s_peer (&self, fds[0], "XPUB", &quota);
+    self.in = s_peer (&self, fds[1], "SUB", NULL);
+    if (cb_zpeer_subscribe (self.in, topic, strlen (topic), NULL) < 0 ||
+        cb_loop_run (self.loop, NULL) < 0)
+        abort ();
+    cb_readers_remove (self.readers, self.out);
+    cb_readers_destroy (&self.readers);
+    cb_zpeer_destroy (&self.out);
+    cb_zpeer_destroy (&self.in);
+    cb_source_destroy (&timer);
+    cb_signer_destroy (&self.signer);
+    cb_loop_destroy (&self.loop);
+    ok (quota.used == 0, "the quota is given back");
+}
+
+static const cb_part s_parent = {"{\"msg_id\":\"p\"}", 14};
+
+static void
+s_print (pair *self, size_t bytes)
+{
+    char *text = calloc (1, bytes + 1);
+
+    if (text == NULL)
+        abort ();
+    memset (text, 'x', bytes);
+    cb_owned (cb_json) json_t *content = json_pack ("{s:s, s:s}", "name", "stdout", "text", text);
+    cb_word word = {"stream.stdout", "stream", s_parent, content, CB_NEWS_OUTPUT};
+    cb_readers_tell (self->readers, &word);
+    free (text);
+}
+
+static void
+s_idle (pair *self)
+{
+    cb_owned (cb_json) json_t *content = json_pack ("{s:s}", "execution_state", "idle");
+    cb_word word = {"status", "status", s_parent, content, CB_NEWS_IDLE};
+
+    cb_readers_tell (self->readers, &word);
+}
+
+/* ---- a topic ---- */
+
+static void
+s_print_and_idle (pair *self)
+{
+    s_print (self, 10);
+    s_idle (self);
+}
+
+static void
+s_topic_seen (pair *self)
+{
+    ok (self->outputs == 1 && self->idles == 0, "a topic is a prefix");
+    ok (cb_readers_count (self->readers) == 1, "one reader");
+}
+
+/* ---- a slow one ---- */
+
+static void
+s_flood (pair *self)
+{
+    cb_zpeer_pause (self->in, 1);
+    for (int i = 0; i < LINES; i++)
+        s_print (self, 4096);
+    s_idle (self);
+    ok (cb_zpeer_queued (self->out) < LIMIT + 16384, "its queue has an end");
+    cb_zpeer_pause (self->in, 0);
+}
+
+static void
+s_flood_seen (pair *self)
+{
+    char words[64];
+
+    ok (self->outputs > 32 && self->outputs < LINES, "some reached it: %zu", self->outputs);
+    (void)snprintf (words, sizeof words, "; %zu messages of", LINES - self->outputs);
+    ok (self->notes == 1 && strstr (self->note, words) != NULL, "what is lost is counted: %s",
+        self->note);
+    ok (self->idles == 1 && self->after_note == 0, "before the idle");
+    s_print (self, 10);
+}
+
+static void
+s_goes_on (pair *self)
+{
+    ok (self->after_note == 1, "then it goes on");
+    cb_zpeer_pause (self->in, 1);
+    for (int i = 0; i < LINES; i++)
+        s_print (self, 4096);
+    cb_zpeer_pause (self->in, 0);
+}
+
+static void
+s_told_later (pair *self)
+{
+    ok (self->notes == 2, "without an idle it is told when it reads again");
+}
+
+/* ---- bounds ---- */
+
+static void
+s_many_idles (pair *self)
+{
+    cb_zpeer_pause (self->in, 1);
+    for (int i = 0; i < 100000; i++)
+        s_idle (self);
+    ok (cb_zpeer_queued (self->out) < LIMIT + (2 << 20), "statuses have an end as well: %zu",
+        cb_zpeer_queued (self->out));
+}
+
+static void
+s_small_share (pair *self)
+{
+    cb_zpeer_pause (self->in, 1);
+    for (int i = 0; i < LINES; i++)
+        s_print (self, 4096);
+    ok (self->quota->used <= self->quota->limit / 2 + 8192, "nobody takes more than is left: %llu",
+        (unsigned long long)self->quota->used);
+}
+
+static step *const s_topic[] = {s_print_and_idle, s_topic_seen, NULL};
+static step *const s_slow[] = {s_flood, s_flood_seen, s_goes_on, s_told_later, NULL};
+static step *const s_idles[] = {s_many_idles, NULL};
+static step *const s_share[] = {s_small_share, NULL};
+
+/* ---- who asked ---- */
+
+static int
+s_ask (cb_asked *asked, cb_guest *guest, const char *msg_id, const char *type)
+{
+    cb_jmsg request = {.dicts[CB_DICT_HEADER] = {"{}", 2}, .type = cb_msgtype_find (type)};
+
+    (void)snprintf (request.msg_id, sizeof request.msg_id, "%s", msg_id);
+    return cb_asked_add (asked, guest, CB_CHANNEL_SHELL, &request, NULL);
+}
+
+static void
+s_test_asked (void)
+{
+    cb_asked asked = {.first = NULL};
+    cb_guest one = {.n_waiting = 0};
+    cb_guest two = {.n_waiting = 0};
+    char id[32];
+    int all = 1;
+
+    ok (s_ask (&asked, &one, "a", "complete_request") == 0 &&
+            s_ask (&asked, &two, "b", "shutdown_request") == 0,
+        "two ask");
+    ok (s_ask (&asked, &two, "a", "complete_request") == -CB_E_INVALID, "an id is used once");
+    cb_asked_row *row = cb_asked_find (&asked, "a");
+    ok (row != NULL && row->guest == &one && cb_asked_find (&asked, "c") == NULL, "found by id");
+    cb_asked_drop (&asked, &row);
+    ok (cb_asked_find (&asked, "a") == NULL && asked.count == 1, "answered once");
+    row = cb_asked_take (&asked, "complete_request");
+    ok (row == NULL, "none of another type");
+    for (int i = 0; i < CB_ASKED_A_GUEST_MAX + 1; i++) {
+        (void)snprintf (id, sizeof id, "r%d", i);
+        all &= s_ask (&asked, &one, id, "frobnicate") == 0;
+    }
+    ok (all && cb_asked_find (&asked, "r0") == NULL && cb_asked_find (&asked, "r1") != NULL &&
+            cb_asked_find (&asked, "b") != NULL,
+        "a guest forgets his own oldest");
+    cb_asked_forget (&asked, &one);
+    ok (asked.count == 1, "a guest that is gone waits for nothing");
+    row = cb_asked_take (&asked, "shutdown_request");
+    ok (row != NULL && asked.count == 0, "taken by its type");
+    cb_asked_row_destroy (&row);
+    cb_asked_done (&asked);
+}
+
+int
+main (void)
+{
+    s_run (1 << 20, "stream", s_topic);
+    s_run (8 << 20, "", s_slow);
+    s_run (64 << 20, "", s_idles);
+    s_run (128 * 1024, "", s_share);
+    s_test_asked ();
+    return tap_done ();
+}

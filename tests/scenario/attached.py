@@ -1,0 +1,158 @@
+"""attached.py - Jupyter clients of a session that nobody here wrote, and one raw one.
+
+  attach(house, name)    jupyter_client's BlockingKernelClient, ready
+  Raw                    five plain sockets with a routing id of one's choosing (pyzmq and
+                         jupyter_client's Session), for what no decent client does
+"""
+import os
+import queue
+import time
+import uuid
+
+import zmq
+from jupyter_client import BlockingKernelClient
+from jupyter_client.session import Session
+
+from wireclient import endpoint, load_connection
+
+SECONDS = 20
+
+
+def connection_file(house, name="amber"):
+    return os.path.join(house.runtime_dir, "sessions", name + ".json")
+
+
+def attach(house, name="amber"):
+    client = BlockingKernelClient()
+    client.load_connection_file(connection_file(house, name))
+    client.start_channels()
+    client.wait_for_ready(timeout=SECONDS)
+    return client
+
+
+def reply_to(client, msg_id, timeout=SECONDS):
+    """The content of the reply on shell to this request; others are skipped."""
+    until = time.monotonic() + timeout
+    while True:
+        message = client.get_shell_msg(timeout=max(until - time.monotonic(), 0.01))
+        if message["parent_header"].get("msg_id") == msg_id:
+            return message["content"]
+
+
+def replies_to(client, msg_ids, timeout=SECONDS):
+    """The same for several, in whichever order they come."""
+    got, until = {}, time.monotonic() + timeout
+    while len(got) < len(msg_ids):
+        message = client.get_shell_msg(timeout=max(until - time.monotonic(), 0.01))
+        if message["parent_header"].get("msg_id") in msg_ids:
+            got[message["parent_header"]["msg_id"]] = message["content"]
+    return got
+
+
+def iopub_until_idle(client, msg_id, timeout=SECONDS):
+    """Everything that came on iopub for a request up to its idle; what came for others is not
+    kept."""
+    got, until = [], time.monotonic() + timeout
+    while True:
+        message = client.get_iopub_msg(timeout=max(until - time.monotonic(), 0.01))
+        if message["parent_header"].get("msg_id") != msg_id:
+            continue
+        got.append((message["msg_type"], message["content"]))
+        if got[-1] == ("status", {"execution_state": "idle"}):
+            return got
+
+
+def run(client, code, timeout=SECONDS, **more):
+    """(content of execute_reply, [(type, content)] of iopub)."""
+    msg_id = client.execute(code, **more)
+    reply = reply_to(client, msg_id, timeout)
+    return reply, iopub_until_idle(client, msg_id, timeout)
+
+
+def text_of(messages, name="stdout"):
+    return "".join(content["text"] for kind, content in messages
+                   if kind == "stream" and content["name"] == name)
+
+
+def everything(client, timeout=0.3):
+    """What waits on iopub."""
+    got = []
+    while True:
+        try:
+            got.append(client.get_iopub_msg(timeout=timeout))
+        except queue.Empty:
+            return got
+
+
+def ask_control(client, msg_type, content=None, timeout=SECONDS):
+    client.control_channel.send(client.session.msg(msg_type, content or {}))
+    return client.get_control_msg(timeout=timeout)["content"]
+
+
+class Raw:
+    """Sockets by channel, made when they are first used."""
+
+    KINDS = {"shell": zmq.DEALER, "control": zmq.DEALER, "stdin": zmq.DEALER, "iopub": zmq.SUB,
+             "hb": zmq.REQ}
+
+    def __init__(self, path, identity=None, topics=(b"",), context=None, **options):
+        self.connection = load_connection(path)
+        self.identity = uuid.uuid4().hex.encode() if identity is None else identity
+        self.session = Session(key=self.connection["key"].encode())
+        self.context = context or zmq.Context()
+        self.own = context is None
+        self.topics, self.options, self.sockets = topics, options, {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        for channel in list(self.sockets):
+            self.drop(channel)
+        if self.own:
+            self.context.term()
+
+    def drop(self, channel):
+        self.sockets.pop(channel).close(0)
+
+    def socket(self, channel):
+        if channel not in self.sockets:
+            made = self.sockets[channel] = self.context.socket(self.KINDS[channel])
+            made.linger = 0
+            if self.identity and channel in ("shell", "control", "stdin"):
+                made.setsockopt(zmq.IDENTITY, self.identity)
+            for name, value in self.options.items():
+                made.setsockopt(getattr(zmq, name), value)
+            if channel == "iopub":
+                for topic in self.topics:
+                    made.setsockopt(zmq.SUBSCRIBE, topic)
+            made.connect(endpoint(self.connection, channel))
+        return self.sockets[channel]
+
+    def send(self, channel, msg_type, content=None, **more):
+        """Returns the message id."""
+        return self.session.send(self.socket(channel), msg_type, content or {},
+                                 **more)["header"]["msg_id"]
+
+    def receive(self, channel, timeout=SECONDS):
+        """The next message, None after timeout."""
+        if not self.socket(channel).poll(int(timeout * 1000)):
+            return None
+        _, frames = self.session.feed_identities(self.socket(channel).recv_multipart())
+        return self.session.deserialize(frames)
+
+    def execute(self, code, **more):
+        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {},
+                   "allow_stdin": True, "stop_on_error": True, **more}
+        return self.send("shell", "execute_request", content)
+
+    def reply(self, msg_id, channel="shell", timeout=SECONDS):
+        until = time.monotonic() + timeout
+        while True:
+            message = self.receive(channel, max(until - time.monotonic(), 0))
+            assert message is not None, "no reply on " + channel
+            if message["parent_header"].get("msg_id") == msg_id:
+                return message

@@ -1,0 +1,130 @@
+"""test_console.py - `jupyter console --existing FILE` in a terminal (tmux): cells, completion,
+input (), two consoles on one kernel, leaving.
+
+Debian's jupyter console (6.4.4) interrupts no kernel that it has not started itself, whatever that
+kernel can: Ctrl-C says so, and `cellblock interrupt` does it."""
+import os
+import shutil
+import subprocess
+import time
+import uuid
+
+import pytest
+
+from attached import connection_file
+
+PYTHON = "/usr/bin/python3"
+SECONDS = 30
+
+
+class Console:
+    """One in a tmux of its own."""
+
+    def __init__(self, house, *arguments):
+        self.name = "cb-" + uuid.uuid4().hex[:8]
+        env = {**os.environ, "HOME": house.tmp, "JUPYTER_DATA_DIR": house.tmp,
+               "JUPYTER_RUNTIME_DIR": house.tmp, "IPYTHONDIR": house.tmp, "TMUX_TMPDIR": house.tmp,
+               "TERM": "xterm", "PYTHONDONTWRITEBYTECODE": "1"}
+        self.env = env
+        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "50",
+                  PYTHON, "-W", "ignore", "-m", "jupyter_console", "--existing",
+                  connection_file(house), *arguments)
+
+    def tmux(self, *arguments):
+        return subprocess.run(["tmux", "-L", self.name, *arguments], env=self.env, check=False,
+                              capture_output=True, text=True, timeout=SECONDS).stdout
+
+    def screen(self):
+        return self.tmux("capture-pane", "-p", "-S", "-200")
+
+    def keys(self, *names):
+        self.tmux("send-keys", *names)
+
+    def type(self, text):
+        self.tmux("send-keys", "-l", text)
+        self.keys("Enter")
+
+    def wait(self, text, times=1):
+        until = time.monotonic() + SECONDS
+        while self.screen().count(text) < times:
+            assert time.monotonic() < until, "no %r on the screen:\n%s" % (text, self.screen())
+            time.sleep(0.1)
+
+    def close(self):
+        self.tmux("kill-server")
+
+
+@pytest.fixture
+def amber(daemon, client):
+    client.call("new", name="amber", wait=True)
+    yield daemon
+    for name in os.listdir(daemon.tmp):
+        shutil.rmtree(os.path.join(daemon.tmp, name))
+
+
+@pytest.fixture
+def consoles(amber):
+    made = []
+
+    def make(*arguments):
+        made.append(Console(amber, *arguments))
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()
+    time.sleep(0.2)
+
+
+def test_a_person_at_a_console(amber, client, consoles):
+    one = consoles("--simple-prompt")
+    one.wait("In [1]:")
+    one.type("print('answer', 6 * 7)")
+    one.wait("answer 42")
+    one.type("name = input('who? ')")
+    one.wait("who?", 2)
+    one.type("Ada")
+    one.type("print('hello', name)")
+    one.wait("hello Ada")
+    one.type("import time; time.sleep(60)")
+    time.sleep(1)
+    one.keys("C-c")
+    one.wait("Cannot interrupt kernels we didn't start")
+    assert amber.cellblock("interrupt", "amber").returncode == 0
+    one.wait("KeyboardInterrupt")
+    one.type("print('still', 'here')")
+    one.wait("still here")
+    done = amber.cellblock("run", "-s", "amber", "-c", "print(name)")
+    assert done.stdout == "Ada\n", done.stderr
+    one.keys("C-d")
+    time.sleep(0.5)
+    one.tmux("send-keys", "-l", "y")
+    one.keys("Enter")
+    time.sleep(1)
+    assert "amber" in [info["name"] for info in client.call("list")["sessions"]], \
+        "leaving keeps the session"
+
+
+def test_two_consoles_and_the_command_line(amber, consoles):
+    first, second = consoles("--simple-prompt"), consoles("--simple-prompt")
+    first.wait("In [1]:")
+    second.wait("In [1]:")
+    first.type("x = 20")
+    first.wait("In [2]:")
+    second.type("print('x', x + 2)")
+    second.wait("x 22")
+    assert amber.cellblock("run", "-s", "amber", "-c", "print(x)").stdout == "20\n"
+
+
+def test_completion_at_a_real_prompt(amber, consoles):
+    """Without --simple-prompt the console draws, colours and completes."""
+    one = consoles("--ZMQTerminalInteractiveShell.include_other_output=True")
+    one.wait("In [1]:")
+    one.type("a_long_variable_name = 5")
+    one.wait("In [2]:")
+    one.tmux("send-keys", "-l", "a_long_v")
+    one.keys("Tab")
+    one.wait("a_long_variable_name", 2)
+    one.keys("C-c")
+    amber.cellblock("run", "-s", "amber", "-c", "print('from elsewhere')")
+    one.keys("Enter")
+    one.wait("from elsewhere")
