@@ -121,11 +121,11 @@ s_store_text (char *field, const char *value, cb_err *err)
 static int
 s_store (const cb_key_row *row, void *object, const char *value, uint64_t number, cb_err *err)
 {
-    char *field = (char *)object + row->offset;
     uint32_t small = (uint32_t)number;
 
     if (row->width == 0)
-        return 0;
+        return 0; /* checked only; there may be no object */
+    char *field = (char *)object + row->offset;
     if (row->kind == CB_KEY_TEXT)
         return s_store_text (field, value, err);
     if (row->kind == CB_KEY_REAL) {
