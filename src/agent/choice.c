@@ -177,8 +177,8 @@ cb_choice_make (cb_choice *self, const cb_ini_sources *sources, const char *name
     CB_TRY (cb_ini_read (sources, s_on_item, &self->models, err));
     if (name == NULL && variable != NULL && variable[0] != '\0')
         name = variable;
-    if (name != NULL && name[0] == '\0')
-        return cb_fail (err, CB_E_INVALID, "--model: an empty name names no model");
+    if (name != NULL && (name[0] == '\0' || !cb_utf8_valid (name, strlen (name))))
+        return cb_fail (err, CB_E_INVALID, "--model: an empty name, or one that is not UTF-8");
     if (name == NULL)
         CB_TRY (s_default (&self->models, &model, err));
     else

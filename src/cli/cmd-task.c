@@ -10,55 +10,13 @@
 #include "cli/inputs.h"
 #include "cli/missing.h"
 #include "cli/signals.h"
+#include "cli/task.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /* Bytes of a question: larger things are files for --input. */
 #define S_PROMPT_MAX ((size_t)1 << 20)
-
-void
-cb_task_rows (cb_task_options *self, cb_option rows[CB_TASK_ROWS])
-{
-    const cb_option made[CB_TASK_ROWS] = {
-        {"print", 'p', CB_OPTION_TEXT, &self->prompt, "PROMPT",
-         "do this task with a model and print its answer (-: read it)"},
-        {"input", 0, CB_OPTION_WORDS, &self->inputs, "PATH",
-         "show a file or folder read-only as /input/NAME (a new session only)"},
-        {"max-tokens", 0, CB_OPTION_NUMBER, &self->max_tokens, "N",
-         "tokens of all answers together"},
-        {"max-turns", 0, CB_OPTION_NUMBER, &self->max_turns, "N",
-         "answers of the model at most (20)"},
-        {"model", 0, CB_OPTION_TEXT, &self->model, "NAME",
-         "a section [model NAME], or a model of OPENAI_BASE_URL"},
-        {"output", 'o', CB_OPTION_CHOICE, &self->format, CB_FORMAT_HINT, "how the task is shown"},
-        {"profile", 'P', CB_OPTION_TEXT, &self->profile, "PROFILE", "limits of the session"},
-        {"record", 0, CB_OPTION_TEXT, &self->record, "FILE",
-         "write down what the model says, for backend = replay"},
-        {"session", 's', CB_OPTION_TEXT, &self->session, "NAME",
-         "work in this session and keep it; it is made when it does not exist"},
-        {0},
-    };
-    memcpy (rows, made, sizeof made);
-}
-
-const char *
-cb_task_given (const cb_task_options *self)
-{
-    const struct {
-        bool given;
-        const char *name;
-    } rows[] = {
-        {self->session != NULL, "session"}, {self->profile != NULL, "profile"},
-        {self->model != NULL, "model"},     {self->record != NULL, "record"},
-        {self->max_turns > 0, "max-turns"}, {self->max_tokens > 0, "max-tokens"},
-        {self->inputs.count > 0, "input"},  {self->format != CB_FORMAT_TEXT, "output"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        if (rows[i].given)
-            return rows[i].name;
-    return NULL;
-}
 
 /* The question itself; owned by into where it is read. */
 static int
@@ -165,9 +123,31 @@ s_check_living (cb_task *self, cb_err *err)
     return 0;
 }
 
+/* What the model should know of the session: its inputs and how long a cell may take. */
+static void
+s_describe (cb_task *self, const json_t *request, const json_t *reply)
+{
+    const json_t *inputs = json_object_get (request, "inputs");
+    const json_t *wall = json_object_get (reply, "wall_s");
+    cb_buf text;
+
+    cb_buf_init (&text, sizeof self->about - 1);
+    int result = 0;
+    if (json_is_number (wall))
+        result = cb_buf_printf (&text, " A cell may take %g s.", json_number_value (wall));
+    for (size_t i = 0; i < json_array_size (inputs) && result == 0; i++)
+        result = cb_buf_printf (
+            &text, "%s/input/%s", i == 0 ? " There are: " : ", ",
+            json_string_value (json_object_get (json_array_get (inputs, i), "name")));
+    if (text.data != NULL)
+        memcpy (self->about, text.data, text.size + 1);
+    cb_buf_done (&text);
+}
+
 static int
 s_open_session (cb_task *self, json_t *request, cb_err *err)
 {
+    cb_owned (cb_json) json_t *asked = json_incref (request);
     cb_owned (cb_json) json_t *reply = NULL;
     const char *name = NULL;
 
@@ -180,6 +160,7 @@ s_open_session (cb_task *self, json_t *request, cb_err *err)
     CB_TRY (result);
     CB_TRY (cb_json_get_string (reply, "session", CB_NAME_MAX - 1, CB_JSON_REQUIRED, &name, err));
     (void)snprintf (self->session, sizeof self->session, "%s", name);
+    s_describe (self, asked, reply);
     return 0;
 }
 
@@ -217,7 +198,7 @@ s_report (cb_task *self, cb_task_end *end)
         *end = (cb_task_end){"error", CB_EXIT_FAILED, err};
     if (end->err.code != 0 && end->exit_code != CB_EXIT_OK && !cb_show_is_over (&self->show))
         (void)cb_render_say (&self->show.render, NULL, "%s", end->err.text);
-    cb_show_listen (&self->show, self->signals, NULL, NULL);
+    cb_task_listen (self);
     cb_owned (cb_json) json_t *object = cb_task_object (self, end);
     if (object == NULL || cb_show_end (&self->show, object, &err) < 0)
         return end->exit_code != CB_EXIT_OK ? end->exit_code : CB_EXIT_FAILED;

@@ -2,16 +2,19 @@
  * (cmd-*.c). A bare word that is no command is a mistake and gets a suggestion; nothing is ever
  * guessed from it. */
 #include "base/nearest.h"
+#include "base/runtime.h"
 #include "base/table.h"
 #include "cli/cli.h"
-#include "cli/cmd-task.h"
 #include "cli/out.h"
+#include "cli/task-options.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CB_CLI_VERSION(at)                                              \
     {                                                                   \
@@ -126,9 +129,23 @@ s_flush (int code)
     return code == CB_EXIT_OK ? CB_EXIT_FAILED : code;
 }
 
+/* Becomes the program that does tasks, which reads the same words again. */
+static int
+s_become_task (char **argv)
+{
+    char path[PATH_MAX];
+    cb_err err = CB_ERR_INIT;
+
+    if (cb_find_program (CB_TASK_PROGRAM, path, sizeof path, &err) < 0)
+        return cb_cli_failed (&err);
+    (void)execv (path, argv);
+    (void)cb_fail_errno (&err, CB_E_IO, "%s", path);
+    return cb_cli_failed (&err);
+}
+
 /* The task, a command, or the help; a code, or -CB_E_INVALID. */
 static int
-s_do (cb_cli *cli, const cb_task_options *task, cb_words *words, cb_err *err)
+s_do (cb_cli *cli, const cb_task_options *task, char **argv, cb_words *words, cb_err *err)
 {
     const char *given = cb_task_given (task);
 
@@ -136,7 +153,7 @@ s_do (cb_cli *cli, const cb_task_options *task, cb_words *words, cb_err *err)
         return cb_fail (err, CB_E_INVALID, "'%s' is one word too many: cellblock -p PROMPT",
                         words->items[0]);
     if (task->prompt != NULL)
-        return cb_cmd_task (cli, task);
+        return s_become_task (argv);
     if (given != NULL)
         return cb_fail (err, CB_E_INVALID, "--%s belongs behind a command, or to -p PROMPT", given);
     if (words->count > 0)
@@ -173,6 +190,6 @@ main (int argc, char **argv)
         return s_flush (CB_EXIT_OK);
     }
     if (outcome == CB_OPTIONS_OK)
-        outcome = s_do (&cli, &task, &words, &err);
+        outcome = s_do (&cli, &task, argv, &words, &err);
     return s_flush (outcome < 0 ? cb_cli_misused ("", &err) : outcome);
 }

@@ -76,6 +76,7 @@ s_run (cb_task *self, const char *id, const char *code, bool *ret_ok, cb_err *er
     self->show.render.told[0] = '\0';
     int outcome = s_follow (self, code, &runner, err);
     self->show.result = NULL;
+    cb_task_listen (self);
     if (outcome == 0)
         outcome = s_keep_run (self, runner.result, err);
     cb_auto_free char *text = outcome == 0 ? cb_result_text (&result, runner.result, err) : NULL;

@@ -18,8 +18,8 @@ static const char s_system[] =
     ": it runs Python in an IPython kernel inside a jail and gives back what the cell prints, its "
     "last value and its error. Variables stay between calls. The jail has no network and sees no "
     "files of the host but what lies in /input (read-only). numpy, pandas and matplotlib are "
-    "there; nothing can be installed. Write files for the person to /output. A cell may take 10 "
-    "seconds unless told otherwise. Find out with code what can be found out, then answer in plain "
+    "there; nothing can be installed. Write files for the person to /output. Find out with code "
+    "what can be found out, then answer in plain "
     "words; never present as computed what no cell has shown.";
 
 /* ---- signals ----------------------------------------------------------------------------------
@@ -48,6 +48,12 @@ s_on_signal (int number, void *context)
 {
     s_note_signal (context, number);
     return 1;
+}
+
+void
+cb_task_listen (cb_task *self)
+{
+    cb_show_listen (&self->show, self->signals, s_on_signal, self);
 }
 
 /* ---- the model's answer -----------------------------------------------------------------------
@@ -158,7 +164,7 @@ s_ask (cb_task *self, cb_err *err)
     s_reset_turn (self);
     if (self->turn.calls == NULL)
         return cb_fail_nomem (err);
-    cb_show_listen (&self->show, self->signals, s_on_signal, self);
+    cb_task_listen (self);
     CB_TRY (cb_provider_ask (self->provider, &self->transcript, s_allowance (self), err));
     while (!self->turn.over && self->exit_code == 0)
         CB_TRY (cb_loop_turn (self->loop, CB_USEC_NEVER, err));
@@ -244,6 +250,8 @@ s_conclude (cb_task *self, cb_task_end *end)
         (void)cb_fail (&end->err, CB_E_LIMIT, "the answer was cut off by a token limit");
         return s_end (end, "limit", CB_EXIT_TURNS);
     }
+    if (self->turn.text.size == 0 && self->show.format == CB_FORMAT_TEXT)
+        (void)cb_render_say (&self->show.render, NULL, "the model ended without a word");
     return s_end (end, "ok", CB_EXIT_OK);
 }
 
@@ -282,6 +290,15 @@ s_step (cb_task *self, cb_task_end *end)
     return S_GO_ON;
 }
 
+static int
+s_say_system (cb_task *self, cb_err *err)
+{
+    char text[sizeof s_system + CB_TASK_ABOUT];
+
+    (void)snprintf (text, sizeof text, "%s%s", s_system, self->about);
+    return cb_transcript_say (&self->transcript, "system", text, err);
+}
+
 void
 cb_task_run (cb_task *self, cb_task_end *ret_end)
 {
@@ -289,7 +306,7 @@ cb_task_run (cb_task *self, cb_task_end *ret_end)
     int result = cb_loop_io (self->loop, self->signals, EPOLLIN, s_on_signal_io, self,
                              &self->on_signals, &ret_end->err);
     if (result == 0)
-        result = cb_transcript_say (&self->transcript, "system", s_system, &ret_end->err);
+        result = s_say_system (self, &ret_end->err);
     if (result == 0)
         result = cb_transcript_say (&self->transcript, "user", self->prompt, &ret_end->err);
     if (result == 0)
@@ -312,7 +329,7 @@ cb_task_object (const cb_task *self, const cb_task_end *end)
         "usage", "input_tokens", (json_int_t)self->input_tokens, "output_tokens",
         (json_int_t)self->output_tokens, "runs", self->runs, "artifacts", self->artifacts);
 
-    if (object != NULL && end->err.code != 0 && end->exit_code != CB_EXIT_OK)
+    if (object != NULL && strcmp (end->status, "error") == 0)
         (void)json_object_set_new (object, "error",
                                    json_pack ("{s:s, s:s}", "code", cb_err_name (end->err.code),
                                               "message", end->err.text));

@@ -7,21 +7,10 @@
 #include "agent/replay.h"
 #include "cli/conn.h"
 #include "cli/show.h"
+#include "cli/task-options.h"
 
-/* Answers of the model, when --max-turns says nothing. */
-#define CB_TASK_TURNS 20
-
-typedef struct cb_task_options {
-    const char *prompt; /* of the command line; "-": standard input */
-    const char *session;
-    const char *profile;
-    const char *model;
-    const char *record; /* file, or NULL */
-    int format;
-    uint32_t max_turns;  /* 0: CB_TASK_TURNS */
-    uint32_t max_tokens; /* of all answers together, 0: no bound */
-    cb_words inputs;
-} cb_task_options;
+/* Bytes of what the model is told about its session. */
+#define CB_TASK_ABOUT 2048
 
 /* The model's present answer. */
 typedef struct cb_task_turn {
@@ -37,6 +26,7 @@ typedef struct cb_task_turn {
 typedef struct cb_task {
     const cb_task_options *options; /* borrowed */
     const char *prompt;             /* borrowed: the text itself */
+    char about[CB_TASK_ABOUT];      /* of the session, for the model: inputs, time */
     cb_conn *conn;                  /* borrowed */
     const cb_choice *choice;        /* borrowed */
     cb_show show;
@@ -68,7 +58,10 @@ typedef struct cb_task_end {
 int cb_task_init (cb_task *self, cb_err *err) __attribute__ ((warn_unused_result));
 void cb_task_done (cb_task *self);
 
-/* The loop. self->session and self->signals are there. */
+/* Signals and slow readers are ours again, after somebody else waited. */
+void cb_task_listen (cb_task *self);
+
+/* The loop. self->session, self->about and self->signals are there. */
 void cb_task_run (cb_task *self, cb_task_end *ret_end);
 
 /* The object of -o json. Owned; NULL when out of memory. */

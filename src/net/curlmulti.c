@@ -223,10 +223,10 @@ s_on_body (char *bytes, size_t one, size_t size, void *context)
         (void)curl_easy_getinfo (self->easy, CURLINFO_RESPONSE_CODE, &status);
         self->head.status = (int)status;
     }
-    if (self->request.on_bytes (&self->head, bytes, one * size, self->request.context, &self->err) <
-        0)
-        return CURL_WRITEFUNC_ERROR;
-    return one * size;
+    int result =
+        self->request.on_bytes (&self->head, bytes, one * size, self->request.context, &self->err);
+    s_alive (self); /* the receiver's own slowness is no silence */
+    return result < 0 ? CURL_WRITEFUNC_ERROR : one * size;
 }
 
 /* "Name: value\r\n" with this name: the value's beginning in into. */

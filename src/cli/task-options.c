@@ -1,0 +1,50 @@
+/* task-options.c - the rows of a task's options, for the program that finds out what is meant and
+ * the one that does it. */
+#include "cli/task-options.h"
+
+#include "cli/render.h"
+
+#include <string.h>
+
+void
+cb_task_rows (cb_task_options *self, cb_option rows[CB_TASK_ROWS])
+{
+    const cb_option made[CB_TASK_ROWS] = {
+        {"print", 'p', CB_OPTION_TEXT, &self->prompt, "PROMPT",
+         "do this task with a model and print its answer (-: read it)"},
+        {"input", 0, CB_OPTION_WORDS, &self->inputs, "PATH",
+         "show a file or folder read-only as /input/NAME (a new session only)"},
+        {"max-tokens", 0, CB_OPTION_NUMBER, &self->max_tokens, "N",
+         "tokens of all answers together"},
+        {"max-turns", 0, CB_OPTION_NUMBER, &self->max_turns, "N",
+         "answers of the model at most (20)"},
+        {"model", 0, CB_OPTION_TEXT, &self->model, "NAME",
+         "a section [model NAME], or a model of OPENAI_BASE_URL"},
+        {"output", 'o', CB_OPTION_CHOICE, &self->format, CB_FORMAT_HINT, "how the task is shown"},
+        {"profile", 'P', CB_OPTION_TEXT, &self->profile, "PROFILE", "limits of the session"},
+        {"record", 0, CB_OPTION_TEXT, &self->record, "FILE",
+         "write down what the model says, for backend = replay"},
+        {"session", 's', CB_OPTION_TEXT, &self->session, "NAME",
+         "work in this session and keep it; it is made when it does not exist"},
+        {0},
+    };
+    memcpy (rows, made, sizeof made);
+}
+
+const char *
+cb_task_given (const cb_task_options *self)
+{
+    const struct {
+        bool given;
+        const char *name;
+    } rows[] = {
+        {self->session != NULL, "session"}, {self->profile != NULL, "profile"},
+        {self->model != NULL, "model"},     {self->record != NULL, "record"},
+        {self->max_turns > 0, "max-turns"}, {self->max_tokens > 0, "max-tokens"},
+        {self->inputs.count > 0, "input"},  {self->format != CB_FORMAT_TEXT, "output"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].given)
+            return rows[i].name;
+    return NULL;
+}

@@ -1,0 +1,36 @@
+/* task-options.h - the options of a task: cellblock -p PROMPT. They stand where a command would. */
+#ifndef CB_CLI_TASK_OPTIONS_H
+#define CB_CLI_TASK_OPTIONS_H
+
+#include "cli/options.h"
+
+#include <stdint.h>
+
+/* The program that does tasks: apart, so that no other command loads libcurl. */
+#define CB_TASK_PROGRAM "cellblock-task"
+
+/* Answers of the model, when --max-turns says nothing. */
+#define CB_TASK_TURNS 20
+
+typedef struct cb_task_options {
+    const char *prompt; /* of the command line; "-": standard input */
+    const char *session;
+    const char *profile;
+    const char *model;
+    const char *record; /* file, or NULL */
+    int format;
+    uint32_t max_turns;  /* 0: CB_TASK_TURNS */
+    uint32_t max_tokens; /* of all answers together, 0: no bound */
+    cb_words inputs;
+} cb_task_options;
+
+/* Rows of cb_task_rows, their end counted. */
+#define CB_TASK_ROWS 10
+
+/* The rows, which put what they find into self. */
+void cb_task_rows (cb_task_options *self, cb_option rows[CB_TASK_ROWS]);
+
+/* Whether one of them was given: without -p that is a mistake. Its long name, or NULL. */
+const char *cb_task_given (const cb_task_options *self);
+
+#endif
