@@ -145,6 +145,8 @@ def test_inputs_and_profile(ask, serve, daemon):
     server = serve(fake.calls("print(open('/input/data.csv').read())"), fake.words("ok"))
     done = ask(server, "--input", path)
     assert done.returncode == 0 and "1,2" in server.results()[0]
+    assert "/input/data.csv" in server.messages()[0]["content"], "the model is told"
+    assert "A cell may take 10 s" in server.messages()[0]["content"]
     done = ask(serve(fake.words("ok")), "-P", "nowhere", "-o", "json")
     assert done.returncode == FAILED
     assert json.loads(done.stdout)["error"]["code"] == "not_found"
@@ -551,6 +553,30 @@ def test_a_mistake_is_told(house, arguments, word):
     assert (done.returncode, done.stdout) == (USAGE, "")
     assert word in done.stderr
     assert not os.path.exists(house.runtime_dir)
+
+
+def test_a_slow_reader_is_no_silence_of_the_server(daemon, serve):
+    server = serve(fake.raw([fake.delta(content="x" * 400000), fake.delta(content="end"),
+                             fake.delta(finish="stop"), fake.DONE]))
+    path = config(daemon, "[model slow]\nidle_timeout = 1 s\n")
+    env = {**daemon.env, "OPENAI_BASE_URL": server.url}
+    process = daemon.popen("-C", path, "-p", "talk", env=env)
+    process.stdout.read(10)
+    time.sleep(2.5)  # longer than the server may be silent
+    stdout, stderr = process.communicate(timeout=20)
+    assert (process.returncode, stderr) == (0, "") and stdout.endswith("xend\n")
+
+
+def test_a_reader_that_never_reads_does_not_stop_a_signal(daemon, serve):
+    server = serve(fake.raw([fake.delta(content="x" * 400000), 60]))
+    env = {**daemon.env, "OPENAI_BASE_URL": server.url, "CELLBLOCK_MODEL": "fake"}
+    process = daemon.popen("-p", "talk", env=env)
+    process.stdout.read(10)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 143
+    process.stdout.close()
+    process.stderr.close()
+    assert sessions(daemon) == []
 
 
 def test_nobody_reads_the_answer(daemon, serve):

@@ -1,0 +1,107 @@
+"""test_agent_terminal.py - cellblock -p at a terminal: nothing a model says can command it, and
+Ctrl-C ends what is under way."""
+import os
+import pty
+import select
+import time
+
+import pytest
+
+import fake_openai as fake
+
+
+class Terminal:
+    """cellblock -p in a terminal of its own."""
+
+    def __init__(self, house, server, *arguments):
+        env = {**house.env, "OPENAI_BASE_URL": server.url, "CELLBLOCK_MODEL": "fake",
+               "TERM": "xterm"}
+        program = house.program("cellblock")
+        self.text = ""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execve(program, [program, "-p", "do it", *arguments], env)
+
+    def read(self, until=None, seconds=30):
+        """Everything up to these words, or to the end."""
+        deadline = time.monotonic() + seconds
+        while until is None or until not in self.text:
+            assert time.monotonic() < deadline, self.text
+            if not select.select([self.fd], [], [], 0.1)[0]:
+                continue
+            try:
+                part = os.read(self.fd, 65536)
+            except OSError:
+                part = b""
+            if not part:
+                assert until is None, self.text
+                break
+            self.text += part.decode(errors="replace")
+        return self.text
+
+    def type(self, keys):
+        os.write(self.fd, keys)
+
+    def end(self):
+        self.read()
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+@pytest.fixture
+def terminal(daemon):
+    servers = []
+
+    def make(*answers, arguments=()):
+        servers.append(fake.FakeOpenAI(answers))
+        return Terminal(daemon, servers[-1], *arguments)
+    yield make
+    for server in servers:
+        server.close()
+
+
+def test_words_and_code_cannot_command_the_terminal(terminal):
+    task = terminal(
+        fake.calls("s = '\x1b]0;title\x07'\nprint(s)\nprint('\x1b[2J')", text="a\x1b]52;c;eA==\x07"),
+        fake.words("b\u202ec\x9b2J"))
+    assert task.end() == 0
+    for wrong in ("\x1b]", "\x07", "\x1b[2J", "\u202e", "\x9b"):
+        assert wrong not in task.text, repr(task.text)
+    assert "a\\x1b]52;c;eA==\\x07\r\n" in task.text
+    assert ">>> s = '\\x1b]0;title\\x07'\r\n" in task.text
+    assert "b\\u202ec" in task.text
+
+
+def test_ctrl_c_while_the_model_speaks(terminal):
+    task = terminal(fake.raw([fake.delta(content="so far"), 60]))
+    task.read("so far")
+    task.type(b"\x03")
+    assert task.end() == 130
+
+
+def test_ctrl_c_in_a_cell(terminal):
+    task = terminal(fake.calls("import time\nprint('be' + 'gun', flush=True)\ntime.sleep(9)"),
+                    fake.words("never"))
+    task.read("begun")
+    task.type(b"\x03")
+    assert task.end() == 130
+    assert "KeyboardInterrupt" in task.text and "never" not in task.text
+
+
+def test_ctrl_c_twice_ends_a_stubborn_cell(terminal, daemon):
+    code = ("import time\nprint('be' + 'gun', flush=True)\nwhile True:\n"
+            "    try: time.sleep(9)\n    except BaseException: pass")
+    task = terminal(fake.calls(code), fake.words("never"), arguments=("-s", "work"))
+    task.read("begun")
+    task.type(b"\x03")
+    task.read("Ctrl-C once more")
+    task.type(b"\x03")
+    assert task.end() == 130
+    assert "its variables are gone" in task.text
+    assert daemon.json("ls") == {"sessions": []}
+
+
+def test_a_session_that_stays_is_told(terminal):
+    task = terminal(fake.words("ok"), arguments=("-s", "work"))
+    assert task.end() == 0
+    assert "session 'work' stays; cellblock stop work ends it" in task.text
