@@ -61,8 +61,9 @@ def terminal(daemon):
 
 
 def test_words_and_code_cannot_command_the_terminal(terminal):
+    code = "s = '\x1b]0;title\x07'\nprint(s)\nprint('\x1b[2J')"
     task = terminal(
-        fake.calls("s = '\x1b]0;title\x07'\nprint(s)\nprint('\x1b[2J')", text="a\x1b]52;c;eA==\x07"),
+        fake.calls(code, text="a\x1b]52;c;eA==\x07"),
         fake.words("b\u202ec\x9b2J"))
     assert task.end() == 0
     for wrong in ("\x1b]", "\x07", "\x1b[2J", "\u202e", "\x9b"):
