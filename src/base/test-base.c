@@ -241,9 +241,37 @@ test_runtime (void)
         "below XDG_RUNTIME_DIR");
 }
 
+static void
+test_mend (void)
+{
+    static const struct {
+        const char *raw;
+        const char *mended;
+    } cases[] = {
+        {"", ""},
+        {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
+        {"a\xff"
+         "b",
+         "a\xef\xbf\xbd"
+         "b"},
+        {"\xc3", "\xef\xbf\xbd"},
+        {"\xe2\x82", "\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xed\xa0\x80x", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdx"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cb_scoped (cb_buf) cb_buf text;
+        cb_buf_init (&text, 64);
+        ok (cb_utf8_mend (cases[i].raw, strlen (cases[i].raw), &text) == 0 &&
+                strcmp (text.data, cases[i].mended) == 0,
+            "bytes that are not UTF-8 are replaced (%zu)", i);
+    }
+}
+
 int
 main (void)
 {
+    test_mend ();
     test_err ();
     test_buf ();
     test_names ();

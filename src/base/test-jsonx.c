@@ -55,5 +55,10 @@ main (void)
     ok (cb_json_get_bool (object, "b", 0, &truth, &err) == 0 && truth == 1, "a truth");
     ok (cb_json_get_object (object, "o", &member, &err) == 0 && member != NULL, "an object");
     ok (cb_json_get_array (object, "a", 1, &member, &err) == -CB_E_LIMIT, "%s", err.text);
+    cb_owned (cb_json) json_t *first = NULL;
+    ok (cb_json_parse_first ("t", "{\"a\":1}{\"b\"", 12, &first, &err) == 0 &&
+            json_object_size (first) == 1,
+        "the first of two, the rest is left alone");
+    ok (cb_json_parse_first ("t", "{\"a\":1", 6, &first, &err) == -CB_E_INVALID, "%s", err.text);
     return tap_done ();
 }

@@ -108,13 +108,13 @@ s_check_living (cb_task *self, cb_err *err)
 {
     cb_owned (cb_json) json_t *info = NULL;
     const cb_task_options *options = self->options;
-    json_t *content = json_pack ("{s:s}", "session", options->session);
 
     if (options->inputs.count > 0)
         return cb_fail (err, CB_E_EXISTS,
                         "session '%s' runs already: give it files by cellblock put, or take "
                         "another session",
                         options->session);
+    json_t *content = json_pack ("{s:s}", "session", options->session);
     CB_TRY (cb_conn_call (self->conn, "show", content, &info, err));
     const char *profile = json_string_value (json_object_get (info, "profile"));
     if (options->profile != NULL && (profile == NULL || strcmp (profile, options->profile) != 0))

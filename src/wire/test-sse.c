@@ -48,6 +48,7 @@ static const struct {
 } s_cases[] = {
     {"data: a\n\ndata: b\n\n", "[message|a][message|b]", "two events"},
     {"data: a\r\n\r\ndata: b\r\n\r\n", "[message|a][message|b]", "CRLF"},
+    {"data: a\r\ndata: b\r\n\r\n", "[message|a\nb]", "one line end, not two"},
     {"data: a\r\rdata: b\r\r", "[message|a][message|b]", "CR"},
     {"data: a\ndata:\ndata:  b\n\n", "[message|a\n\n b]", "data lines are joined by a line feed"},
     {": ping\n\n:\ndata: a\n\n", "[message|a]", "comments are no events"},

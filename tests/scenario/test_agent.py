@@ -82,6 +82,13 @@ def test_code_runs_and_its_output_goes_back(ask, serve, daemon):
     assert sessions(daemon) == [], "a session of its own ends with the task"
 
 
+def test_an_ordinary_user(user_house, serve):
+    server = serve(fake.calls("print(6 * 7)"), fake.words("42"))
+    done = user_house.cellblock("-p", "x", "--model", "m", env={"OPENAI_BASE_URL": server.url})
+    assert (done.returncode, done.stdout) == (0, "42\n"), done.stderr
+    assert server.results() == ["42\n"]
+
+
 def test_variables_stay_and_errors_go_back_without_colours(ask, serve):
     server = serve(fake.calls("x = 1"), fake.calls("x / 0"), fake.calls("print(x)"),
                    fake.words("done"))
