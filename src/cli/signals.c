@@ -6,6 +6,15 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+/* A terminal that closes ends us like SIGTERM, unless somebody (nohup) wants it ignored: a signal
+ * that is blocked would come all the same. */
+static int
+s_wants_hangup (void)
+{
+    struct sigaction now;
+    return sigaction (SIGHUP, NULL, &now) == 0 && now.sa_handler != SIG_IGN;
+}
+
 int
 cb_signals_open (cb_err *err)
 {
@@ -14,6 +23,8 @@ cb_signals_open (cb_err *err)
     (void)sigemptyset (&wanted);
     (void)sigaddset (&wanted, SIGINT);
     (void)sigaddset (&wanted, SIGTERM);
+    if (s_wants_hangup ())
+        (void)sigaddset (&wanted, SIGHUP);
     if (sigprocmask (SIG_BLOCK, &wanted, NULL) < 0 || signal (SIGPIPE, SIG_IGN) == SIG_ERR)
         return cb_fail_errno (err, CB_E_IO, "signals cannot be set up");
     int fd = signalfd (-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -29,5 +40,5 @@ cb_signals_next (int fd)
 
     if (fd < 0 || read (fd, &info, sizeof info) != (ssize_t)sizeof info)
         return 0;
-    return (int)info.ssi_signo;
+    return info.ssi_signo == SIGHUP ? SIGTERM : (int)info.ssi_signo;
 }

@@ -90,8 +90,8 @@ def test_ctrl_c_in_a_cell(terminal):
 
 
 def test_ctrl_c_twice_ends_a_stubborn_cell(terminal, daemon):
-    code = ("import time\nprint('be' + 'gun', flush=True)\nwhile True:\n"
-            "    try: time.sleep(9)\n    except BaseException: pass")
+    code = ("import time\nwhile True:\n    try:\n        print('be' + 'gun', flush=True)\n"
+            "        time.sleep(9)\n    except BaseException:\n        pass")
     task = terminal(fake.calls(code), fake.words("never"), arguments=("-s", "work"))
     task.read("begun")
     task.type(b"\x03")
@@ -106,3 +106,14 @@ def test_a_session_that_stays_is_told(terminal):
     task = terminal(fake.words("ok"), arguments=("-s", "work"))
     assert task.end() == 0
     assert "session 'work' stays; cellblock stop work ends it" in task.text
+
+
+def test_a_terminal_that_closes_ends_the_task(terminal, daemon):
+    task = terminal(fake.calls("import time\nprint('be' + 'gun', flush=True)\ntime.sleep(9)"),
+                    fake.words("never"))
+    task.read("begun")
+    os.close(task.fd)
+    begun = time.monotonic()
+    assert os.waitstatus_to_exitcode(os.waitpid(task.pid, 0)[1]) == 143
+    assert time.monotonic() - begun < 8
+    assert daemon.json("ls") == {"sessions": []}
