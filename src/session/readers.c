@@ -112,11 +112,8 @@ cb_readers_count (const cb_readers *self)
 /* ---- losses ---- */
 
 static void
-s_lose (cb_readers *self, reader *to, const news *what)
+s_lose (reader *to, const news *what)
 {
-    if (to->lost_messages == 0)
-        cb_log_info ("a reader of iopub is too slow", CB_STR ("session", self->session),
-                     CB_INT ("queued", cb_zpeer_queued (to->peer)));
     to->lost_messages++;
     to->lost_bytes += cb_zmsg_cost (what->message);
     free (to->parent);
@@ -192,8 +189,10 @@ cb_readers_drained (cb_readers *self, const cb_zpeer *peer)
 /* ---- sending ---- */
 
 static void
-s_pause (reader *to)
+s_pause (const cb_readers *self, reader *to)
 {
+    cb_log_info ("a reader of iopub is too slow", CB_STR ("session", self->session),
+                 CB_INT ("queued", cb_zpeer_queued (to->peer)));
     to->paused = 1;
     to->reserve = RESERVE;
     cb_zpeer_want_drained (to->peer);
@@ -217,7 +216,7 @@ s_offer (cb_readers *self, reader *to, cb_zmsg *message)
         return 0;
     if (s_has_room (self, to) && cb_zpeer_send (to->peer, message, 0, &err) != CB_ZPEER_FULL)
         return 1;
-    s_pause (to);
+    s_pause (self, to);
     return 0;
 }
 
@@ -229,7 +228,7 @@ s_give (cb_readers *self, reader *to, const news *what)
     if (s_offer (self, to, what->message))
         return;
     if (what->kind == CB_NEWS_OUTPUT || !s_force (to, what->message))
-        s_lose (self, to, what);
+        s_lose (to, what);
 }
 
 static void

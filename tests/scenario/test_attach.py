@@ -102,6 +102,19 @@ def test_late_output_shows(two):
     assert "".join(message["content"]["text"] for message in late).strip() == "late"
 
 
+def test_late_output_has_an_end(new_house):
+    house = new_house().start("--set", "profile.default.output=64 KiB")
+    house.client().call("new", name="amber", wait=True)
+    one = attach(house)
+    run(one, "import threading\ndef chatter():\n    for i in range(100):\n"
+             "        print('x' * 9999, flush=True)\n"
+             "threading.Timer(0.3, chatter).start()")
+    late = [(message["msg_type"], message["content"]) for message in everything(one, 2)]
+    assert 10000 < len(text_of(late)) <= 65536
+    assert text_of(run(one, "print('next')")[1]) == "next\n"
+    one.stop_channels()
+
+
 def test_who_joins_late_is_usable_at_once(amber, two):
     msg_id = two[0].execute(SLEEP)
     time.sleep(0.2)
@@ -215,6 +228,7 @@ def test_input_asks_whose_cell_it_is(two):
     with pytest.raises(queue.Empty):
         second.get_stdin_msg(timeout=0.2)
     second.input("not mine to say")
+    time.sleep(0.3)
     first.input("Ada")
     assert reply_to(first, msg_id)["status"] == "ok"
     assert text_of(iopub_until_idle(second, msg_id)) == "Ada\n"
