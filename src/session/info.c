@@ -85,6 +85,17 @@ s_put_facts (const cb_session *self, json_t *info)
     (void)json_object_set_new (info, "layers", facts != NULL ? s_layers (facts) : json_null ());
 }
 
+/* Those who wait for a cell of it: one that runs on without its client has none. */
+static size_t
+s_readers (const cb_session *self)
+{
+    size_t readers = self->running != NULL ? cb_fanout_readers (self->running->fanout) : 0;
+
+    for (const cb_entry *entry = self->queue; entry != NULL; entry = entry->next)
+        readers += cb_fanout_readers (entry->fanout);
+    return readers;
+}
+
 json_t *
 cb_session_info (const cb_session *self)
 {
@@ -105,8 +116,7 @@ cb_session_info (const cb_session *self)
     (void)json_object_set_new (info, "idle_s", json_real ((double)idle / (double)CB_USEC_PER_SEC));
     (void)json_object_set_new (info, "executions", json_integer ((json_int_t)self->executions));
     (void)json_object_set_new (info, "queued", json_integer ((json_int_t)self->n_queued));
-    (void)json_object_set_new (info, "clients",
-                               json_integer ((json_int_t)(self->n_queued + !resting)));
+    (void)json_object_set_new (info, "clients", json_integer ((json_int_t)s_readers (self)));
     (void)json_object_set_new (info, "restarts", json_integer ((json_int_t)self->restarts));
     (void)json_object_set_new (info, "ephemeral", json_boolean (self->ephemeral));
     s_put_facts (self, info);
