@@ -153,6 +153,16 @@ def test_exit_codes_and_the_object(cellblock, code, status, exit_code, ename):
         assert text.stderr.count(ename) >= 1
 
 
+def test_a_cell_cannot_hide_its_death(cellblock):
+    code = ("class KernelDied(Exception):\n    pass\n"
+            "import os, sys, time\n"
+            "try:\n    raise KernelDied('not at all')\n"
+            "except KernelDied:\n    get_ipython().showtraceback()\n"
+            "sys.stdout.flush(); time.sleep(0.3); os._exit(3)")
+    done = cellblock("run", "-c", code)
+    assert done.returncode == 6 and "exit status 3" in done.stderr, done.stderr
+
+
 def test_a_death_in_a_session_that_stays(cellblock):
     cellblock("run", "-s", "a", "-c", "x = 1")
     done = cellblock("run", "-s", "a", "-c", "import os; os._exit(3)")
