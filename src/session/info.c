@@ -121,7 +121,7 @@ cb_session_info (const cb_session *self)
     (void)json_object_set_new (info, "ephemeral", json_boolean (self->ephemeral));
     s_put_facts (self, info);
     if (self->death.text[0] != '\0')
-        (void)json_object_set_new (info, "last_death", json_string (self->death.text));
+        (void)json_object_set_new (info, "last_death", cb_json_words (self->death.text));
     (void)json_object_set_new (info, "limits", cb_session_limits (&self->profile));
     (void)json_object_set_new (info, "inputs", s_inputs (&self->profile.jail));
     (void)json_object_set_new (info, "connection_file",
