@@ -417,6 +417,14 @@ def test_a_daemon_that_cannot_start_says_why(house):
     os.chmod(house.runtime_dir, 0o700)
 
 
+@pytest.mark.parametrize("variable", ("CELLBLOCK_STATE_DIR", "CELLBLOCK_RUNTIME_DIR"))
+def test_a_folder_whose_path_json_cannot_carry(house, variable):
+    """A daemon that started there could not be spoken to."""
+    path = (house.state_dir if variable == "CELLBLOCK_STATE_DIR" else house.runtime_dir) + "\udcff"
+    done = house.cellblock("run", "-c", "1", env={variable: path})
+    assert done.returncode == 1 and variable in done.stderr and "UTF-8" in done.stderr, done.stderr
+
+
 @pytest.mark.parametrize("allowed", (20, 100))
 def test_a_daemon_with_too_few_descriptors_says_so(house, allowed):
     done = subprocess.run(
