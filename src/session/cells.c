@@ -360,6 +360,9 @@ cb_cells_on_message_ (cb_session *self, cb_channel channel, cb_jmsg *message)
     int mine = self->running != NULL && cb_run_is_live (self->running->run) &&
                strcmp (message->parent_id, cb_run_msg_id (self->running->run)) == 0;
 
+    if (channel == CB_CHANNEL_CONTROL && self->running != NULL &&
+        strcmp (message->type->name, "interrupt_reply") == 0)
+        cb_run_interrupt_taken (self->running->run);
     if (!mine) {
         if (channel == CB_CHANNEL_SHELL || channel == CB_CHANNEL_STDIN)
             cb_kernel_refuse (self->kernel, channel, message, "not of the running cell");

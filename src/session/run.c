@@ -319,6 +319,13 @@ cb_run_interrupt (cb_run *self, cb_usec now)
     return 0;
 }
 
+void
+cb_run_interrupt_taken (cb_run *self)
+{
+    if (!self->interrupt_due)
+        self->hard_at = CB_USEC_NEVER;
+}
+
 static void
 s_time_out (cb_run *self, cb_usec now)
 {

@@ -170,6 +170,9 @@ s_test_wall (void)
 
     run = s_run (10 * SEC);
     (void)cb_run_tick (run, 110 * SEC);
+    cb_run_interrupt_taken (run);
+    ok (cb_run_deadline (run) == 111 * SEC,
+        "an interrupt that was taken is not followed by a signal");
     (void)s_reply (run, "{\"status\":\"error\",\"ename\":\"KeyboardInterrupt\"}", 111 * SEC);
     (void)cb_run_on_idle (run, 111 * SEC);
     cb_run_end (run, 111 * SEC);

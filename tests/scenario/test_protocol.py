@@ -171,7 +171,7 @@ def test_files_in_steps(client):
     refused(client.ask("get", session="f", path="work/../../etc/passwd")[0], "invalid")
     refused(client.ask("put", session="f", path="x")[0], "invalid", "buffer")
     large, _ = client.ask("put", buffers=[b"x" * (step + 1)], session="f", path="x")
-    refused(large, "invalid", str(step))
+    refused(large, "limit", str(step))
 
 
 @pytest.mark.parametrize("verb, content, code, word", [
