@@ -2,6 +2,9 @@
  * bound is 2,048 levels and is fixed when it is compiled. */
 #include "base/jsonx.h"
 
+#include "base/cleanup.h"
+#include "base/name.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +72,31 @@ cb_json_parse_first (const char *what, const void *bytes, size_t size, json_t **
                      cb_err *err)
 {
     return s_parse (&(const s_text){what, bytes, size, JSON_DISABLE_EOF_CHECK}, ret_object, err);
+}
+
+/* Bytes of the character at text, 0 when they are none. */
+static size_t
+s_character (const char *text, size_t size)
+{
+    for (size_t length = 1; length <= 4 && length <= size; length++)
+        if (cb_utf8_valid (text, length))
+            return length;
+    return 0;
+}
+
+json_t *
+cb_json_words (const char *text)
+{
+    size_t size = strlen (text);
+    cb_auto_free char *words = strdup (text);
+
+    for (size_t at = 0; words != NULL && at < size;) {
+        size_t length = s_character (words + at, size - at);
+        if (length == 0)
+            words[at] = '?';
+        at += length > 0 ? length : 1;
+    }
+    return words != NULL ? json_stringn (words, size) : NULL;
 }
 
 char *

@@ -30,10 +30,16 @@ int cb_json_parse (const char *what, const void *bytes, size_t size, json_t **re
 int cb_json_parse_first (const char *what, const void *bytes, size_t size, json_t **ret_object,
                          cb_err *err) __attribute__ ((warn_unused_result));
 
-/* Compact text of the value, owned by the caller (free); NULL when out of memory. */
 /* Digits of a number that we made (times, usage): as written, not as a double stores it. Numbers of
  * others keep all they came with. */
 #define CB_JSON_DIGITS 15
+
+/* A sentence for a person, whatever bytes are in it: it may quote a file's name, or be cut within a
+ * character, and JSON can carry neither; each such byte becomes '?'. New reference; NULL when out
+ * of memory. */
+json_t *cb_json_words (const char *text);
+
+/* Compact text of the value, owned by the caller (free); NULL when out of memory. */
 char *cb_json_text (const json_t *value, size_t *ret_size);
 
 /* Members of an object. A missing member gives `otherwise` (strings are borrowed from the object);

@@ -1,6 +1,8 @@
 /* runtime.c - where the daemon's files lie: the same answer for client, warden and broker. */
 #include "base/runtime.h"
 
+#include "base/name.h"
+
 #include <limits.h>
 #include <pwd.h>
 #include <stdarg.h>
@@ -27,6 +29,16 @@ s_path (char *path, size_t room, cb_err *err, const char *format, ...)
     return 0;
 }
 
+/* Both paths stand in JSON, which carries nothing but UTF-8. */
+static int
+s_check_text (const char *path, const char *what, const char *variable, cb_err *err)
+{
+    if (cb_utf8_valid (path, strlen (path)))
+        return 0;
+    return cb_fail (err, CB_E_INVALID, "the %s folder's path is not UTF-8: set %s to another one",
+                    what, variable);
+}
+
 static const char *
 s_env (const char *name)
 {
@@ -48,6 +60,7 @@ cb_runtime_dir (char *path, size_t room, cb_err *err)
         CB_TRY (s_path (path, room, err, "/run/cellblock"));
     else
         CB_TRY (s_path (path, room, err, "/tmp/cellblock-%u", (unsigned)geteuid ()));
+    CB_TRY (s_check_text (path, "runtime", "CELLBLOCK_RUNTIME_DIR", err));
     if (strlen (path) > CB_RUNTIME_PATH_MAX)
         return cb_fail (err, CB_E_LIMIT,
                         "the runtime folder %s is too long for sockets (%d bytes at most): set "
@@ -56,8 +69,8 @@ cb_runtime_dir (char *path, size_t room, cb_err *err)
     return 0;
 }
 
-int
-cb_state_dir (char *path, size_t room, cb_err *err)
+static int
+s_state_dir (char *path, size_t room, cb_err *err)
 {
     const char *own = s_env ("CELLBLOCK_STATE_DIR");
     const char *xdg = s_env ("XDG_STATE_HOME");
@@ -74,6 +87,13 @@ cb_state_dir (char *path, size_t room, cb_err *err)
     if (home == NULL)
         return cb_fail (err, CB_E_NOTFOUND, "no home folder: set CELLBLOCK_STATE_DIR");
     return s_path (path, room, err, "%s/.local/state/cellblock", home);
+}
+
+int
+cb_state_dir (char *path, size_t room, cb_err *err)
+{
+    CB_TRY (s_state_dir (path, room, err));
+    return s_check_text (path, "state", "CELLBLOCK_STATE_DIR", err);
 }
 
 /* The folder of our own program; in a build tree a libtool wrapper may put it into .libs. */

@@ -187,8 +187,12 @@ s_show_error (cb_render *self, const json_t *result, cb_err *err)
     const json_t *error = json_object_get (result, "error");
     const char *name = json_string_value (json_object_get (error, "ename"));
     const char *text = json_string_value (json_object_get (error, "evalue"));
+    const char *status = json_string_value (json_object_get (result, "status"));
+    /* A traceback is the cell's own: it can say it for an exception, not for what befell it. */
+    int raised = status != NULL && strcmp (status, "error") == 0;
 
-    if (name == NULL || self->quiet || strncmp (name, self->told, sizeof self->told - 1) == 0)
+    if (name == NULL || self->quiet ||
+        (raised && strncmp (name, self->told, sizeof self->told - 1) == 0))
         return 0;
     return cb_render_say (self, err, "%s: %s", name, text != NULL ? text : "");
 }

@@ -72,9 +72,9 @@ s_send (cb_client *client, const answer *reply)
 static json_t *
 s_error (const cb_err *err, const char *msg_type)
 {
-    json_t *content = json_pack ("{s:s, s:s, s:s, s:[]}", "status", "error", "ename",
+    json_t *content = json_pack ("{s:s, s:s, s:o, s:[]}", "status", "error", "ename",
                                  cb_err_name (err->code != 0 ? err->code : CB_E_IO), "evalue",
-                                 err->text, "traceback");
+                                 cb_json_words (err->text), "traceback");
 
     /* A run has a status of its own; this says that none took place. */
     if (content != NULL && strcmp (msg_type, "run_reply") == 0)

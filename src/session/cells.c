@@ -338,6 +338,9 @@ cb_cells_on_message_ (cb_session *self, cb_channel channel, cb_jmsg *message)
     int mine = self->running != NULL && s_is_live (self->running) &&
                strcmp (message->parent_id, cb_entry_msg_id_ (self->running)) == 0;
 
+    if (channel == CB_CHANNEL_CONTROL && self->running != NULL && self->running->run != NULL &&
+        strcmp (message->msg_type, "interrupt_reply") == 0)
+        cb_run_interrupt_taken (self->running->run);
     if (!mine || on_cell[channel] == NULL)
         s_on_other (self, channel, message);
     else if (self->running->run == NULL)

@@ -81,6 +81,12 @@ cb_fanout_remove (cb_fanout *self, const cb_zpeer *peer)
     return self->n_readers;
 }
 
+size_t
+cb_fanout_readers (const cb_fanout *self)
+{
+    return self->n_readers;
+}
+
 /* When the bytes of all clients are used up by those who do not read, one who does read is not made
  * to pay for it: with a short queue his message goes past the limit. */
 static int

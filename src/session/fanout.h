@@ -25,6 +25,8 @@ int cb_fanout_add (cb_fanout *self, const cb_asker *asker, cb_err *err)
     __attribute__ ((warn_unused_result));
 /* Drops the readers behind that connection; how many are left. */
 size_t cb_fanout_remove (cb_fanout *self, const cb_zpeer *peer);
+/* How many read. */
+size_t cb_fanout_readers (const cb_fanout *self);
 
 /* Signs once a signer and queues for each reader. A reader whose queue is full loses the message;
  * that is counted. Never waits. */

@@ -60,8 +60,10 @@ cb_guests_error_ (cb_session *self, cb_part parent, const json_t *content)
 json_t *
 cb_guests_error_content_ (const char *ename, const char *evalue)
 {
-    return json_pack ("{s:s, s:s, s:s, s:[s++]}", "status", "error", "ename", ename, "evalue",
-                      evalue, "traceback", ename, ": ", evalue);
+    cb_owned (cb_json) json_t *words = cb_json_words (evalue);
+
+    return json_pack ("{s:s, s:s, s:O, s:[s++]}", "status", "error", "ename", ename, "evalue",
+                      words, "traceback", ename, ": ", json_string_value (words));
 }
 
 void

@@ -86,11 +86,16 @@ s_put_facts (const cb_session *self, json_t *info)
     (void)json_object_set_new (info, "layers", facts != NULL ? s_layers (facts) : json_null ());
 }
 
-/* Clients of the control API whose cell runs or waits. */
+/* Those who wait for a cell of it: one that runs on without its client has none. */
 static size_t
-s_askers (const cb_session *self)
+s_readers (const cb_session *self)
 {
-    return self->n_cells_queued + (self->running != NULL && self->running->fanout != NULL);
+    const cb_fanout *running = self->running != NULL ? self->running->fanout : NULL;
+    size_t readers = running != NULL ? cb_fanout_readers (running) : 0;
+
+    for (const cb_entry *entry = self->queue; entry != NULL; entry = entry->next)
+        readers += entry->fanout != NULL ? cb_fanout_readers (entry->fanout) : 0;
+    return readers;
 }
 
 json_t *
@@ -115,13 +120,13 @@ cb_session_info (const cb_session *self)
     (void)json_object_set_new (info, "executions", json_integer ((json_int_t)self->executions));
     (void)json_object_set_new (info, "queued", json_integer ((json_int_t)self->n_queued));
     (void)json_object_set_new (info, "clients",
-                               json_integer ((json_int_t)(s_askers (self) + attached)));
+                               json_integer ((json_int_t)(s_readers (self) + attached)));
     (void)json_object_set_new (info, "attached", json_integer ((json_int_t)attached));
     (void)json_object_set_new (info, "restarts", json_integer ((json_int_t)self->restarts));
     (void)json_object_set_new (info, "ephemeral", json_boolean (self->ephemeral));
     s_put_facts (self, info);
     if (self->death.text[0] != '\0')
-        (void)json_object_set_new (info, "last_death", json_string (self->death.text));
+        (void)json_object_set_new (info, "last_death", cb_json_words (self->death.text));
     (void)json_object_set_new (info, "limits", cb_session_limits (&self->profile));
     (void)json_object_set_new (info, "inputs", s_inputs (&self->profile.jail));
     (void)json_object_set_new (info, "connection_file",

@@ -175,7 +175,8 @@ cb_run_drop (cb_run *self, uint64_t size)
 static json_t *
 s_error (const char *ename, const char *evalue)
 {
-    return json_pack ("{s:s, s:s, s:[]}", "ename", ename, "evalue", evalue, "traceback");
+    return json_pack ("{s:s, s:o, s:[]}", "ename", ename, "evalue", cb_json_words (evalue),
+                      "traceback");
 }
 
 /* A string member, cut to a length (at the border of a character). New reference. */
@@ -343,6 +344,13 @@ int
 cb_run_raised (const cb_run *self)
 {
     return self->replied && self->error != NULL;
+}
+
+void
+cb_run_interrupt_taken (cb_run *self)
+{
+    if (!self->interrupt_due)
+        self->hard_at = CB_USEC_NEVER;
 }
 
 static void

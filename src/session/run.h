@@ -58,6 +58,9 @@ int cb_run_raised (const cb_run *self);
 
 /* A person's interrupt. 0, or 1 when one is on its way already or the cell is over. */
 int cb_run_interrupt (cb_run *self, cb_usec now);
+/* The kernel says that it has taken the interrupt: no signal follows, which would hit the traceback
+ * it is making. */
+void cb_run_interrupt_taken (cb_run *self);
 
 /* What to do now, told once each; call again until WAIT. OVER: a reply without idle, and the
  * patience for it is used up. KILL also: idle without a reply, such a kernel is not to be trusted

@@ -79,8 +79,9 @@ s_tell_start (cb_entry *self, size_t ahead)
 static json_t *
 s_refusal (const cb_death *death)
 {
-    return json_pack ("{s:s, s:s, s:s, s:[], s:b}", "status", "error", "ename",
-                      cb_err_name (death->code), "evalue", death->text, "traceback", "refused", 1);
+    return json_pack ("{s:s, s:s, s:o, s:[], s:b}", "status", "error", "ename",
+                      cb_err_name (death->code), "evalue", cb_json_words (death->text), "traceback",
+                      "refused", 1);
 }
 
 /* The last words about a cell. */
@@ -96,7 +97,7 @@ s_finish (cb_entry *self, json_t *artifacts, const char *trouble)
         cb_fanout_tell (self->fanout, "limit", limit);
     json_array_foreach (artifacts, i, artifact) cb_fanout_tell (self->fanout, "artifact", artifact);
     if (trouble[0] != '\0')
-        (void)json_object_set_new (result, "artifacts_error", json_string (trouble));
+        (void)json_object_set_new (result, "artifacts_error", cb_json_words (trouble));
     cb_fanout_finish (self->fanout, "run_reply", result);
     cb_log_debug ("run over", CB_STR ("session", self->session->name),
                   CB_STR ("run", cb_run_name (self->run)),

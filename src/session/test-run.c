@@ -170,6 +170,9 @@ s_test_wall (void)
 
     run = s_run (10 * SEC);
     (void)cb_run_tick (run, 110 * SEC);
+    cb_run_interrupt_taken (run);
+    ok (cb_run_deadline (run) == 111 * SEC,
+        "an interrupt that was taken is not followed by a signal");
     (void)s_reply (run, "{\"status\":\"error\",\"ename\":\"KeyboardInterrupt\"}", 111 * SEC);
     (void)cb_run_on_idle (run, 111 * SEC);
     cb_run_end (run, 111 * SEC);
@@ -263,7 +266,19 @@ s_test_endings (void)
     cb_run_destroy (&run);
 
     run = s_run (0);
+    (void)snprintf (death.text, sizeof death.text, "the input /\xc3\xa4/\xff/cut \xc3");
+    cb_run_die (run, &death, "");
+    cb_owned (cb_json) json_t *none = json_array ();
+    cb_owned (cb_json) json_t *result = cb_run_result (run, none);
+    const char *words =
+        json_string_value (json_object_get (json_object_get (result, "error"), "evalue"));
+    ok (words != NULL && strcmp (words, "the input /\xc3\xa4/?/cut ?") == 0,
+        "words that are no UTF-8 are told as far as they are");
+    cb_run_destroy (&run);
+
+    run = s_run (0);
     death.limit = NULL;
+    death.text[0] = '\0';
     cb_run_die (run, &death, "");
     ok (s_status_is (run, "died", "KernelDied"), "another death is a death");
     cb_run_destroy (&run);

@@ -1,4 +1,5 @@
-/* cgio.h - files of cgroups: paths, whole writes, short reads, killing what is listed. */
+/* cgio.h - files of cgroups, and small ones of /proc: paths, whole writes, short reads, killing
+ * what is listed. */
 #ifndef CB_WARDEN_CGIO_H
 #define CB_WARDEN_CGIO_H
 

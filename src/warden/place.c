@@ -63,15 +63,14 @@ s_holder_serves (int lock_fd, pid_t *ret_pid)
     return strcmp (state, "ending") != 0 && (kill ((pid_t)pid, 0) == 0 || errno == EPERM);
 }
 
-/* Whether a dead daemon made the folder: then it is ours to remove as well. */
+/* The lock file's x bit says that a daemon made the folder, which is then ours to remove: one that
+ * is dead, or one that started in the same instant, made the folder and lost the lock to us. */
 static int
 s_was_made (int lock_fd)
 {
-    char text[64] = "";
-    char made[32] = "";
+    struct stat status;
 
-    return pread (lock_fd, text, sizeof text - 1, 0) > 0 &&
-           sscanf (text, "%*d %*31s %31s", made) == 1 && strcmp (made, "made") == 0;
+    return fstat (lock_fd, &status) == 0 && (status.st_mode & S_IXUSR) != 0;
 }
 
 /* Whether the open file is still the one with that name: a janitor removes the file it locks. */
@@ -109,6 +108,8 @@ s_try_lock (cb_place *self, cb_err *err)
 
     CB_TRY (opened);
     cb_auto_close int fd = opened;
+    if (self->made)
+        (void)fchmod (fd, 0700);
     if (flock (fd, LOCK_EX | LOCK_NB) == 0) {
         if (s_is_named (self->runtime_fd, CB_RUNTIME_LOCK, fd))
             return cb_take_fd (&fd);
@@ -129,8 +130,8 @@ s_open_runtime (cb_place *self, cb_err *err)
 {
     struct stat status;
 
-    self->made =
-        lstat (self->runtime_path, &status) < 0 || getenv ("CELLBLOCK_RUNTIME_DIR") == NULL;
+    self->made = self->made || lstat (self->runtime_path, &status) < 0 ||
+                 getenv ("CELLBLOCK_RUNTIME_DIR") == NULL;
     cb_close (&self->runtime_fd);
     int fd = cb_private_dir (self->runtime_path, self->broker_uid, err);
     CB_TRY (fd);
@@ -148,7 +149,6 @@ s_lock (cb_place *self, cb_err *err)
         int fd = s_try_lock (self, err);
         if (fd >= 0) {
             self->lock_fd = fd;
-            self->made = self->made || s_was_made (fd);
             return 0;
         }
         int retry =
@@ -240,8 +240,7 @@ void
 cb_place_mark (cb_place *self, pid_t warden, const char *state)
 {
     char text[64];
-    int size =
-        snprintf (text, sizeof text, "%d %s%s\n", (int)warden, state, self->made ? " made" : "");
+    int size = snprintf (text, sizeof text, "%d %s\n", (int)warden, state);
 
     /* A full disk costs the note only. */
     if (pwrite (self->lock_fd, text, (size_t)size, 0) < 0 ||
@@ -298,8 +297,9 @@ cb_place_clean (cb_place *self)
 {
     cb_place_clean_inside (self);
     s_clean_start_lock (self);
+    int made = s_was_made (self->lock_fd);
     (void)unlinkat (self->runtime_fd, CB_RUNTIME_LOCK, 0);
-    if (self->made && s_is_named (AT_FDCWD, self->runtime_path, self->runtime_fd) &&
+    if (made && s_is_named (AT_FDCWD, self->runtime_path, self->runtime_fd) &&
         rmdir (self->runtime_path) < 0 && errno != ENOTEMPTY && errno != ENOENT)
         cb_log_warn ("runtime folder not removed", CB_STR ("why", strerror (errno)));
 }

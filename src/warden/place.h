@@ -18,7 +18,7 @@ typedef struct cb_place {
     int runtime_fd;
     int state_fd;
     int lock_fd; /* the flock is held while this open file lives in warden or janitor */
-    int made;    /* 1: the runtime folder is ours to remove */
+    int made;    /* 1: we made the runtime folder; the lock file says it to who removes it */
     int as_root; /* 1: root with more users than itself: broker and jails get uids of their own */
     uid_t broker_uid; /* owner of both folders; our own unless as_root */
 } cb_place;
@@ -31,8 +31,7 @@ void cb_place_done (cb_place *self);
 /* The log in the state folder, for appending: regular, not linked elsewhere, ours. Owned. */
 int cb_place_open_log (cb_place *self, cb_err *err) __attribute__ ((warn_unused_result));
 
-/* Writes "PID STATE [made]" into the lock file: who holds it, for those who find it locked, and
- * whether the folder is to be removed, for those who come after a crash. */
+/* Writes "PID STATE" into the lock file: who holds it, for those who find it locked. */
 void cb_place_mark (cb_place *self, pid_t warden, const char *state);
 
 /* Empties the runtime folder but for its locks: what a dead daemon left. */

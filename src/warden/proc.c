@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/fdio.h"
+#include "warden/cgio.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -34,21 +35,6 @@ struct pidfd_exit_info {
 #define PIDFD_EXIT_MASK ((uint64_t)1 << 3)
 #define PIDFD_EXIT_GET  _IOWR (0xFF, 11, struct pidfd_exit_info)
 
-/* A small file of /proc as text; -1 when the process is gone. */
-static ssize_t
-s_read (const char *path, char *text, size_t room)
-{
-    cb_auto_close int fd = open (path, O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0)
-        return -1;
-    ssize_t size = read (fd, text, room - 1);
-    if (size < 0)
-        return -1;
-    text[size] = '\0';
-    return size;
-}
-
 /* Number behind "\nNAME:\t...": its last word in the line. */
 static long
 s_status_number (pid_t pid, const char *name)
@@ -58,7 +44,7 @@ s_status_number (pid_t pid, const char *name)
     char label[32];
 
     (void)snprintf (path, sizeof path, "/proc/%d/status", (int)pid);
-    if (s_read (path, text, sizeof text) < 0)
+    if (cb_cgio_read (path, text, sizeof text) < 0)
         return -1;
     (void)snprintf (label, sizeof label, "\n%s:", name);
     char *at = strstr (text, label);

@@ -202,8 +202,8 @@ s_test_stale_lock (void)
 
     (void)mkdir (s_rig.runtime, 0700);
     (void)snprintf (path, sizeof path, "%s/lock", s_rig.runtime);
-    int fd = open (path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    ok (fd >= 0 && write (fd, "999999 serving made\n", 20) == 20, "a lock of a dead daemon");
+    int fd = open (path, O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
+    ok (fd >= 0 && write (fd, "999999 serving\n", 15) == 15, "a lock of a dead daemon");
     (void)close (fd);
     ok (rig_start (&s_rig, "serve"), "holds nobody up: %s", s_rig.said);
     (void)kill (s_rig.janitor, SIGTERM);

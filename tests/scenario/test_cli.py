@@ -153,6 +153,16 @@ def test_exit_codes_and_the_object(cellblock, code, status, exit_code, ename):
         assert text.stderr.count(ename) >= 1
 
 
+def test_a_cell_cannot_hide_its_death(cellblock):
+    code = ("class KernelDied(Exception):\n    pass\n"
+            "import os, sys, time\n"
+            "try:\n    raise KernelDied('not at all')\n"
+            "except KernelDied:\n    get_ipython().showtraceback()\n"
+            "sys.stdout.flush(); time.sleep(0.3); os._exit(3)")
+    done = cellblock("run", "-c", code)
+    assert done.returncode == 6 and "exit status 3" in done.stderr, done.stderr
+
+
 def test_a_death_in_a_session_that_stays(cellblock):
     cellblock("run", "-s", "a", "-c", "x = 1")
     done = cellblock("run", "-s", "a", "-c", "import os; os._exit(3)")
@@ -405,6 +415,14 @@ def test_a_daemon_that_cannot_start_says_why(house):
     assert done.returncode == 1
     assert house.runtime_dir in done.stderr
     os.chmod(house.runtime_dir, 0o700)
+
+
+@pytest.mark.parametrize("variable", ("CELLBLOCK_STATE_DIR", "CELLBLOCK_RUNTIME_DIR"))
+def test_a_folder_whose_path_json_cannot_carry(house, variable):
+    """A daemon that started there could not be spoken to."""
+    path = (house.state_dir if variable == "CELLBLOCK_STATE_DIR" else house.runtime_dir) + "\udcff"
+    done = house.cellblock("run", "-c", "1", env={variable: path})
+    assert done.returncode == 1 and variable in done.stderr and "UTF-8" in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("allowed", (20, 100))

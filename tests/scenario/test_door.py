@@ -32,6 +32,9 @@ def amber(client):
     ("new", {"name": "a b"}, "invalid", "name"),
     ("new", {"inputs": [{"path": "relative"}]}, "invalid", "absolute"),
     ("stop", {}, "invalid", "all"),
+    # A sentence that quotes is cut, and may be cut within a character.
+    ("get", {"session": "amber", "path": "/z" + "\u00e4" * 200}, "invalid", "below /work"),
+    ("get", {"session": "amber", "path": "/zz" + "\u00e4" * 200}, "invalid", "below /work"),
     ("get", {"session": "nobody", "path": "x"}, "not_found", "nobody")])
 def test_requests_that_make_no_sense(client, verb, content, code, words):
     reply, _ = client.ask(verb, **content)

@@ -395,8 +395,10 @@ def test_a_client_that_vanishes(daemon, client):
     name = wait_type(gone, ephemeral, "start")[0].content["session"]
     named = gone.send("run", {"session": "amber", "code": "import time; time.sleep(1); x = 7"})
     wait_type(gone, named, "execute_input")
+    assert client.call("show", session="amber")["clients"] == 1
     gone.close()
     wait_state(client, name, None)
+    assert client.call("show", session="amber")["clients"] == 0, "it runs on for nobody"
     result, events = client.run("print(x)", session="amber")
     assert stream_text(events) == "7\n", "a cell in a named session runs to its end"
 

@@ -171,7 +171,7 @@ def test_files_in_steps(client):
     refused(client.ask("get", session="f", path="work/../../etc/passwd")[0], "invalid")
     refused(client.ask("put", session="f", path="x")[0], "invalid", "buffer")
     large, _ = client.ask("put", buffers=[b"x" * (step + 1)], session="f", path="x")
-    refused(large, "invalid", str(step))
+    refused(large, "limit", str(step))
 
 
 @pytest.mark.parametrize("verb, content, code, word", [
@@ -338,6 +338,7 @@ def test_who_does_not_read_loses_and_is_told(daemon, client):
         slow.call("new", name="big", wait=True)
         runs = [slow.send("run", {"session": "big", "code": "print('x' * %d)" % (30 * MIB)})
                 for _ in range(5)]
+        wait_until(lambda: client.call("show", session="big")["executions"] == len(runs), 60)
         wait_until(lambda: client.call("show", session="big")["state"] == "idle"
                    and client.call("show", session="big")["queued"] == 0, 60)
         replies, lost, text = [], 0, 0
