@@ -99,8 +99,7 @@ cb_attach_new (cb_loop *loop, int runtime_fd, cb_err *err)
     self->runtime_fd = runtime_fd;
     cb_quota_init (&self->quota, NULL, CB_ATTACH_BYTES_MAX);
     cb_quota_init (&self->readers, NULL, CB_ATTACH_READERS_MAX);
-    self->doors =
-        (cb_doors){.open = s_open, .close = s_close, .context = self, .quota = &self->readers};
+    self->doors = (cb_doors){.open = s_open, .close = s_close, .context = self};
     return self;
 }
 

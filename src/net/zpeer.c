@@ -391,14 +391,6 @@ cb_zpeer_hold (cb_zpeer *self)
     cb_stream_want_drained (self->stream);
 }
 
-void
-cb_zpeer_want_drained (cb_zpeer *self)
-{
-    self->told_full = 1;
-    if (self->ready)
-        cb_stream_want_drained (self->stream);
-}
-
 size_t
 cb_zpeer_queued (const cb_zpeer *self)
 {

@@ -65,10 +65,6 @@ void cb_zpeer_pause (cb_zpeer *self, int paused);
  * sent what must not be lost, and does not read. Ends by itself, also when the peer goes. */
 void cb_zpeer_hold (cb_zpeer *self);
 
-/* on_drained comes once nothing is queued any more, as after CB_ZPEER_FULL: for a sender that has a
- * bound of its own. */
-void cb_zpeer_want_drained (cb_zpeer *self);
-
 /* Bytes queued towards the peer. */
 size_t cb_zpeer_queued (const cb_zpeer *self);
 /* The peer's routing id; empty before on_ready. Borrowed. */

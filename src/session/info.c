@@ -147,7 +147,7 @@ s_open_door (cb_session *self, const char *front, cb_err *err)
     self->signer = cb_signer_new (self->key, "hmac-sha256", err);
     if (self->signer == NULL)
         return -CB_E_NOMEM;
-    self->readers = cb_readers_new (self->signer, doors->quota, self->name, err);
+    self->readers = cb_readers_new (self->signer, self->name, err);
     if (self->readers == NULL)
         return -CB_E_NOMEM;
     self->door = doors->open (self, front, doors->context, err);

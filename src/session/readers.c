@@ -1,11 +1,11 @@
 /* readers.c - those who read a session's iopub.
  *
  * A message is signed once for all of them; their queues only count references. A reader whose
- * queue is full, or holds more than is left of the quota all share, is paused: it gets nothing
- * more before it has read everything, and what it misses is counted. That is told it as a `stream`
- * message of ours, because every Jupyter client shows those: before the idle of a request whose
- * output it missed, and when it reads again. Statuses go on while it is paused, out of a small
- * reserve, for whoever waits for an idle would wait for ever. */
+ * queue is full, or holds more than is left of the quota all share (loop/stream), is paused: it
+ * gets nothing more before it has read everything, and what it misses is counted. That is told it
+ * as a `stream` message of ours, because every Jupyter client shows those: before the idle of a
+ * request whose output it missed, and when it reads again. Statuses go on while it is paused, out
+ * of a small reserve, for whoever waits for an idle would wait for ever. */
 #include "session/readers.h"
 
 #include "base/log.h"
@@ -31,7 +31,6 @@ typedef struct reader {
 
 struct cb_readers {
     cb_signer *signer;
-    cb_quota *quota;
     const char *session;
     size_t n_readers;
     reader readers[CB_SESSION_READERS_MAX];
@@ -46,7 +45,7 @@ typedef struct news {
 } news;
 
 cb_readers *
-cb_readers_new (cb_signer *signer, cb_quota *quota, const char *session, cb_err *err)
+cb_readers_new (cb_signer *signer, const char *session, cb_err *err)
 {
     cb_readers *self = calloc (1, sizeof *self);
 
@@ -55,7 +54,6 @@ cb_readers_new (cb_signer *signer, cb_quota *quota, const char *session, cb_err 
         return NULL;
     }
     self->signer = signer;
-    self->quota = quota;
     self->session = session;
     return self;
 }
@@ -195,16 +193,6 @@ s_pause (const cb_readers *self, reader *to)
                  CB_INT ("queued", cb_zpeer_queued (to->peer)));
     to->paused = 1;
     to->reserve = RESERVE;
-    cb_zpeer_want_drained (to->peer);
-}
-
-/* Whether its queue may grow: an empty one always, else up to what is left for everybody. */
-static int
-s_has_room (const cb_readers *self, const reader *to)
-{
-    size_t queued = cb_zpeer_queued (to->peer);
-
-    return queued == 0 || queued < self->quota->limit - self->quota->used;
 }
 
 static int
@@ -214,7 +202,7 @@ s_offer (cb_readers *self, reader *to, cb_zmsg *message)
 
     if (to->paused)
         return 0;
-    if (s_has_room (self, to) && cb_zpeer_send (to->peer, message, 0, &err) != CB_ZPEER_FULL)
+    if (cb_zpeer_send (to->peer, message, 0, &err) != CB_ZPEER_FULL)
         return 1;
     s_pause (self, to);
     return 0;

@@ -13,9 +13,8 @@
 
 typedef struct cb_readers cb_readers;
 
-/* Borrows all. quota: bytes that wait for the readers of all sessions; no reader may hold more than
- * what is left of it, so those who never read cannot take it all. Owned; NULL with err. */
-cb_readers *cb_readers_new (cb_signer *signer, cb_quota *quota, const char *session, cb_err *err);
+/* Borrows all. Owned; NULL with err. */
+cb_readers *cb_readers_new (cb_signer *signer, const char *session, cb_err *err);
 void cb_readers_destroy (cb_readers **self);
 
 /* Borrows peer (an XPUB's connection, ready) until it is removed. -CB_E_LIMIT. */

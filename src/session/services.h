@@ -16,7 +16,6 @@ typedef struct cb_doors {
     void *(*open) (cb_session *session, const char *front, void *context, cb_err *err);
     void (*close) (void *door);
     void *context;
-    cb_quota *quota; /* bytes that wait for readers of iopub */
 } cb_doors;
 
 typedef struct cb_services {

@@ -84,7 +84,7 @@ on_time (cb_source *source, void *context)
 
     if (self->readers == NULL) {
         if (cb_zpeer_wants (self->out, "stream.stdout", 13)) {
-            self->readers = cb_readers_new (self->signer, self->quota, "amber", NULL);
+            self->readers = cb_readers_new (self->signer, "amber", NULL);
             if (self->readers == NULL || cb_readers_add (self->readers, self->out, NULL) < 0)
                 abort ();
         }
