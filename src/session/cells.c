@@ -310,26 +310,29 @@ s_size (const cb_jmsg *message)
     return size;
 }
 
-static int
-s_is_idle (cb_jmsg *message)
+/* Borrowed from the message; "" when it says nothing. */
+static const char *
+s_state (cb_jmsg *message)
 {
-    const char *state = NULL;
-    const json_t *content = cb_jmsg_content (message, NULL);
+    const char *state =
+        json_string_value (json_object_get (cb_jmsg_content (message, NULL), "execution_state"));
 
-    return content != NULL &&
-           cb_json_get_string (content, "execution_state", 32, "", &state, NULL) == 0 &&
-           strcmp (state, "idle") == 0;
+    return state != NULL ? state : "";
 }
 
 static void
 s_on_status (cb_session *self, cb_jmsg *message)
 {
     cb_entry *entry = self->running;
+    const char *state = s_state (message);
 
     /* Charged like output: a flood of "busy" is a flood. */
-    if (!s_is_idle (message)) {
+    if (strcmp (state, "idle") != 0) {
         if (cb_run_account (entry->run, s_size (message)))
             cb_fanout_send (entry->fanout, message);
+        if (strcmp (state, "busy") == 0)
+            cb_run_on_busy (entry->run, cb_now ());
+        cb_session_arm_ (self);
         return;
     }
     if (cb_run_on_idle (entry->run, cb_now ()) == CB_RUN_TWICE) {
@@ -502,9 +505,12 @@ cb_session_run (cb_session *self, const cb_cell *cell, cb_err *err)
 int
 cb_session_interrupt (cb_session *self)
 {
-    if (self->running == NULL || !cb_run_is_live (self->running->run))
+    /* One that waits for the kernel alone is the next to run: it has the interrupt with it. */
+    cb_entry *entry = self->running != NULL ? self->running : self->queue;
+
+    if (entry == NULL || (self->running != NULL && !cb_run_is_live (entry->run)))
         return 0;
-    (void)cb_run_interrupt (self->running->run, cb_now ());
+    (void)cb_run_interrupt (entry->run, cb_now ());
     cb_cells_tick_ (self, cb_now ());
     cb_session_arm_ (self);
     return 1;
