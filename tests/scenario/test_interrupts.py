@@ -1,4 +1,4 @@
-"""test_interrupts.py - interrupts at every moment of a cell: it answers, and its session lives on."""
+"""test_interrupts.py - interrupts at every moment of a cell: it answers, its session lives on."""
 import threading
 
 import pytest
@@ -88,7 +88,8 @@ def test_a_kernel_without_an_answer_after_it_lives_on(amber):
     amber.run("def broken(*_):\n    del kernel.finish_metadata\n    raise KeyboardInterrupt\n"
               "kernel = get_ipython().kernel", session="amber")
     # The hook is set where the interrupt comes, so that only this cell has no reply.
-    code = "try:\n    " + LONG.replace("\n", "\n    ") + "\nfinally: kernel.finish_metadata = broken"
+    code = ("try:\n    " + LONG.replace("\n", "\n    ") +
+            "\nfinally: kernel.finish_metadata = broken")
     assert interrupt_at(amber, code, "execute_input") == "interrupted"
     info = amber.call("show", session="amber")
     assert info["restarts"] == 0 and info["state"] == "idle"

@@ -174,6 +174,27 @@ def test_files_in_steps(client):
     refused(large, "limit", str(step))
 
 
+def test_files_wait_for_the_start(client):
+    client.send("new", {"name": "f"})
+    reply, _ = client.ask("put", buffers=[b"kept"], session="f", path="x")
+    assert reply.content == {"status": "ok", "size": 4}
+    client.send("restart", {"session": "f"})
+    refused(client.ask("get", session="f", path="x")[0], "not_found")
+
+
+def test_files_of_a_dead_session(client):
+    client.call("new", name="f", wait=True)
+    for _ in range(4):
+        client.run("import os; os._exit(7)", session="f")
+    for verb, buffers in (("put", [b"x"]), ("get", []), ("files", [])):
+        content = {"path": "x"} if verb != "files" else {}
+        reply, _ = client.ask(verb, buffers=buffers, session="f", **content)
+        refused(reply, "gone", "dead", "cellblock restart f")
+    client.call("restart", session="f")
+    reply, _ = client.ask("put", buffers=[b"x"], session="f", path="x")
+    assert reply.content["status"] == "ok"
+
+
 @pytest.mark.parametrize("verb, content, code, word", [
     ("run", {}, "invalid", "code"),
     ("run", {"code": 5}, "invalid", "code"),
