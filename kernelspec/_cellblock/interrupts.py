@@ -5,6 +5,7 @@ A KeyboardInterrupt that hits its own code there costs the cell its answer. Here
 before the code is kept and raised in its place; one that comes after it has nothing to stop.
 """
 
+import contextlib
 import signal
 import threading
 
@@ -20,6 +21,7 @@ class Interrupts:
     """The handler of SIGINT outside the user's code."""
 
     def __init__(self):
+        self._awaiting = None
         self.begin()
 
     def begin(self):
@@ -35,9 +37,26 @@ class Interrupts:
         """Take SIGINT back, whatever the handler is."""
         signal.signal(signal.SIGINT, self.keep)
 
-    def _is_outside(self, handler):
-        # The second is what cancels an await; a loop between two awaits would never see it.
-        return handler == self.keep or getattr(handler, "__module__", "") == "ipykernel.ipkernel"
+    @contextlib.contextmanager
+    def cancel(self, future):
+        """Be ipykernel's _cancel_on_sigint, while a cell awaits; its own does not wake the loop."""
+
+        def cancel():
+            if self._kept:
+                self._kept = False
+                future.cancel()
+
+        def keep_and_cancel(*_):
+            self._kept = True
+            future.get_loop().call_soon_threadsafe(cancel)
+
+        before = signal.signal(signal.SIGINT, keep_and_cancel)
+        self._awaiting = keep_and_cancel
+        try:
+            yield
+        finally:
+            self._awaiting = None
+            signal.signal(signal.SIGINT, before)
 
     def wrap(self, run_code):
         """Let run_code (the shell's, once a statement) be interrupted.
@@ -51,7 +70,7 @@ class Interrupts:
             if self._kept:
                 self._kept, code, async_ = False, _interrupted(code), False
             before = signal.getsignal(signal.SIGINT)
-            if async_ or not self._is_outside(before):
+            if async_ or before not in (self.keep, self._awaiting):
                 return await run_code(code, result, async_=async_)
             try:
                 signal.signal(signal.SIGINT, self._cells)
@@ -74,5 +93,6 @@ def install(kernel):
 
     kernel.set_parent = begin
     kernel.pre_handler_hook = kernel.post_handler_hook = interrupts.guard
+    kernel._cancel_on_sigint = interrupts.cancel
     kernel.shell.run_code = interrupts.wrap(kernel.shell.run_code)
     interrupts.guard()

@@ -158,9 +158,7 @@ s_after_run (cb_session *self)
 static void
 s_finish_running (cb_session *self, json_t *artifacts, const char *trouble)
 {
-    cb_entry *entry = cb_take (self->running);
-
-    s_finish (entry, artifacts, trouble);
+    s_finish (cb_take (self->running), artifacts, trouble);
     s_after_run (self);
 }
 
