@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
@@ -23,7 +24,7 @@ def page_example():
     """The client on the page, with roff's escapes undone."""
     with open(PAGE, encoding="utf-8") as file:
         text = file.read()
-    example = re.search(r"pyzmq alone:\n\.Bd -literal\n(.*?)\.Ed", text, re.S).group(1)
+    example = re.search(r"in the source:\n\.Bd -literal\n(.*?)\.Ed", text, re.S).group(1)
     return example.replace("\\e", "\\").replace("\\\\", "\\")
 
 
@@ -59,6 +60,27 @@ def test_the_example_of_the_page(daemon):
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stdout == "42\nerror ZeroDivisionError None\nrun_reply None error\n"
+
+
+def test_the_whole_client(daemon, client):
+    """examples/client.py: events as they come, an interrupt, files; it leaves nothing behind."""
+    run = [sys.executable, os.path.join(TOP, "examples", "client.py")]
+    env = dict(daemon.env, CELLBLOCK_RUNTIME_DIR=daemon.runtime_dir)
+    done = subprocess.run(run, env=env, timeout=60, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert "0\n1\n2\n3\n4\n" in done.stdout and "=> 42\n" in done.stdout
+    assert "ZeroDivisionError: division by zero" in done.stdout
+    assert "after all this, answer is 42" in done.stdout
+    assert done.stdout.endswith("393216 bytes went there and came back turned around\n")
+    assert client.call("list")["sessions"] == []
+
+
+def test_the_whole_client_without_a_daemon(house):
+    env = dict(house.env, CELLBLOCK_RUNTIME_DIR=house.runtime_dir)
+    done = subprocess.run([sys.executable, os.path.join(TOP, "examples", "client.py")], env=env,
+                          timeout=60, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("client.py: no daemon runs in "), done.stderr
 
 
 def test_daemon_verbs(daemon, client):
