@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A client of cellblock in one file: cellblock-protocol(7) in Python, with pyzmq alone.
+"""client.py - a client of cellblock in one file: cellblock-protocol(7), with pyzmq alone.
 
 It makes a session, runs cells and shows what they put out while they run, interrupts one
 that would never end, copies a file in and out again, and stops the session:
