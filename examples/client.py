@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """client.py - a client of cellblock in one file: cellblock-protocol(7), with pyzmq alone.
 
 It makes a session, runs cells and shows what they put out while they run, interrupts one
