@@ -1,13 +1,12 @@
-"""client.py - a client of cellblock in one file: cellblock-protocol(7), with pyzmq alone.
-
-It makes a session, runs cells and shows what they put out while they run, interrupts one
-that would never end, copies a file in and out again, and stops the session:
-
-    cellblock daemon start
-    /usr/bin/python3 examples/client.py
-
-A failure is a sentence on stderr and exit status 1.
-"""
+# client.py - a client of cellblock in one file: cellblock-protocol(7), with pyzmq alone.
+#
+# It makes a session, runs cells and shows what they put out while they run, interrupts one
+# that would never end, copies a file in and out again, and stops the session:
+#
+#     cellblock daemon start
+#     /usr/bin/python3 examples/client.py
+#
+# A failure is a sentence on stderr and exit status 1.
 import collections
 import contextlib
 import hashlib
