@@ -13,7 +13,7 @@ from ipykernel.heartbeat import Heartbeat  # noqa: E402
 from ipykernel.kernelapp import IPKernelApp  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
-from . import hints, packing  # noqa: E402
+from . import hints, interrupts, packing  # noqa: E402
 from .connection import read_connection  # noqa: E402
 from .streams import CellIOPub  # noqa: E402
 
@@ -108,4 +108,5 @@ def start(profile, network):
     app.use(connection)
     app.initialize([])
     hints.install(app.shell, hints.Jail(profile, network))
+    interrupts.install(app.kernel)
     app.start()

@@ -216,15 +216,20 @@ cb_cells_size_ (const cb_jmsg *message)
     return size;
 }
 
+/* Borrowed from the message; "" when it says nothing. */
+static const char *
+s_state (cb_jmsg *message)
+{
+    const char *state =
+        json_string_value (json_object_get (cb_jmsg_content (message, NULL), "execution_state"));
+
+    return state != NULL ? state : "";
+}
+
 int
 cb_cells_is_idle_ (cb_jmsg *message)
 {
-    const char *state = NULL;
-    const json_t *content = cb_jmsg_content (message, NULL);
-
-    return content != NULL &&
-           cb_json_get_string (content, "execution_state", 32, "", &state, NULL) == 0 &&
-           strcmp (state, "idle") == 0;
+    return strcmp (s_state (message), "idle") == 0;
 }
 
 /* To the one who asked and to those who look on. */
@@ -255,11 +260,15 @@ static void
 s_on_status (cb_session *self, cb_jmsg *message)
 {
     cb_entry *entry = self->running;
+    const char *state = s_state (message);
 
     /* Charged like output: a flood of "busy" is a flood. */
-    if (!cb_cells_is_idle_ (message)) {
+    if (strcmp (state, "idle") != 0) {
         if (cb_run_account (entry->run, cb_cells_size_ (message)))
             s_spread (self, message, CB_NEWS_STATUS);
+        if (strcmp (state, "busy") == 0)
+            cb_run_on_busy (entry->run, cb_now ());
+        cb_session_arm_ (self);
         return;
     }
     if (cb_run_on_idle (entry->run, cb_now ()) == CB_RUN_TWICE) {
@@ -429,14 +438,19 @@ cb_cells_next_ (cb_session *self)
 int
 cb_session_interrupt (cb_session *self)
 {
-    if (self->running == NULL || !s_is_live (self->running))
+    /* One that waits for the kernel alone is the next to run: it has the interrupt with it. */
+    cb_entry *entry = self->running != NULL ? self->running : self->queue;
+
+    if (entry == NULL || (self->running != NULL && !s_is_live (entry)))
         return 0;
-    if (self->running->run == NULL) {
+    if (entry->run == NULL) {
+        if (self->running == NULL)
+            return 0;
         cb_kernel_interrupt (self->kernel);
         return 1;
     }
     cb_guests_forget_question_ (self);
-    (void)cb_run_interrupt (self->running->run, cb_now ());
+    (void)cb_run_interrupt (entry->run, cb_now ());
     cb_cells_tick_ (self, cb_now ());
     cb_session_arm_ (self);
     return 1;

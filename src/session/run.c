@@ -46,6 +46,7 @@ struct cb_run {
     cb_usec paused;    /* time that a person was asked */
     int interrupt_due;
     int interrupted; /* by a person */
+    int begun;       /* the kernel works on it: from here on it can be interrupted */
     int timed_out;
     /* account */
     uint64_t output;
@@ -259,6 +260,13 @@ s_stop_clock (cb_run *self)
     self->interrupt_due = 0;
 }
 
+static void
+s_ask_to_stop (cb_run *self, cb_usec now)
+{
+    self->interrupt_due = 1;
+    self->hard_at = now + HARD_AFTER;
+}
+
 static int
 s_replied (cb_run *self, cb_usec now)
 {
@@ -292,6 +300,16 @@ cb_run_on_reply (cb_run *self, cb_jmsg *reply, cb_usec now)
     return CB_RUN_BROKEN;
 }
 
+void
+cb_run_on_busy (cb_run *self, cb_usec now)
+{
+    if (self->begun)
+        return;
+    self->begun = 1;
+    if (self->interrupted)
+        s_ask_to_stop (self, now);
+}
+
 int
 cb_run_on_idle (cb_run *self, cb_usec now)
 {
@@ -314,11 +332,11 @@ cb_run_is_complete (const cb_run *self)
 int
 cb_run_interrupt (cb_run *self, cb_usec now)
 {
-    if (!self->live || self->replied || self->idle || self->hard_at != CB_USEC_NEVER)
+    if (self->replied || self->idle || self->hard_at != CB_USEC_NEVER)
         return 1;
     self->interrupted = 1;
-    self->interrupt_due = 1;
-    self->hard_at = now + HARD_AFTER;
+    if (self->begun)
+        s_ask_to_stop (self, now);
     return 0;
 }
 
@@ -358,9 +376,19 @@ s_time_out (cb_run *self, cb_usec now)
 {
     self->timed_out = 1;
     self->wall_at = CB_USEC_NEVER;
-    self->interrupt_due = 1;
-    self->hard_at = now + HARD_AFTER;
+    s_ask_to_stop (self, now);
     self->kill_at = now + self->grace;
+}
+
+/* Idle without a reply, after an interrupt: it hit the kernel's own code on its way to the cell's.
+ * The kernel went on, so the cell is what was interrupted. */
+static int
+s_was_stopped (cb_run *self)
+{
+    if (!self->interrupted && !self->timed_out)
+        return 0;
+    self->error = s_error ("KeyboardInterrupt", "");
+    return 1;
 }
 
 int
@@ -371,7 +399,9 @@ cb_run_tick (cb_run *self, cb_usec now)
     if (now >= self->over_at) {
         self->over_at = CB_USEC_NEVER;
         self->mute = !self->replied;
-        return self->mute ? CB_RUN_KILL : CB_RUN_OVER;
+        if (!self->mute || s_was_stopped (self))
+            return CB_RUN_OVER;
+        return CB_RUN_KILL;
     }
     if (now >= self->wall_at && self->paused_at == CB_USEC_NEVER)
         s_time_out (self, now);

@@ -46,6 +46,8 @@ enum { CB_RUN_TAKEN, CB_RUN_TWICE, CB_RUN_BROKEN }; /* outcomes of cb_run_on_rep
 int cb_run_on_reply (cb_run *self, cb_jmsg *reply, cb_usec now);
 /* A reply that was too large to be kept; counts as the reply. */
 int cb_run_on_huge_reply (cb_run *self, cb_usec now);
+/* The kernel began with it. */
+void cb_run_on_busy (cb_run *self, cb_usec now);
 int cb_run_on_idle (cb_run *self, cb_usec now);
 /* Reply and idle are both in. */
 int cb_run_is_complete (const cb_run *self);
@@ -56,15 +58,16 @@ void cb_run_resume (cb_run *self, cb_usec now);
 /* Whether its reply is in and says that it raised or was aborted. */
 int cb_run_raised (const cb_run *self);
 
-/* A person's interrupt. 0, or 1 when one is on its way already or the cell is over. */
+/* A person's interrupt; kept until the kernel has begun with the cell. 0, or 1 when one is on its
+ * way already or the cell is over. */
 int cb_run_interrupt (cb_run *self, cb_usec now);
 /* The kernel says that it has taken the interrupt: no signal follows, which would hit the traceback
  * it is making. */
 void cb_run_interrupt_taken (cb_run *self);
 
 /* What to do now, told once each; call again until WAIT. OVER: a reply without idle, and the
- * patience for it is used up. KILL also: idle without a reply, such a kernel is not to be trusted
- * further. */
+ * patience for it is used up; or, after an interrupt, idle without a reply. KILL also: idle without
+ * a reply and without an interrupt, such a kernel is not to be trusted further. */
 enum { CB_RUN_WAIT, CB_RUN_INTERRUPT, CB_RUN_INTERRUPT_HARD, CB_RUN_KILL, CB_RUN_OVER };
 int cb_run_tick (cb_run *self, cb_usec now);
 /* When tick has something to say next; CB_USEC_NEVER: not before something comes. */

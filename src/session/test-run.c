@@ -28,6 +28,7 @@ s_run (cb_usec wall)
     if (run == NULL)
         abort ();
     cb_run_begin (run, 100 * SEC, &s_unknown);
+    cb_run_on_busy (run, 100 * SEC);
     return run;
 }
 
@@ -208,6 +209,30 @@ s_test_interrupt (void)
 }
 
 static void
+s_test_an_early_interrupt (void)
+{
+    cb_err err = CB_ERR_INIT;
+    cb_run_options options = {
+        .session = "amber", .msg_id = "id-1", .content = json_object (), .output_limit = 1000};
+    cb_run *run = cb_run_new (&options, &err);
+
+    ok (cb_run_interrupt (run, 100 * SEC) == 0, "a cell that waits takes an interrupt");
+    cb_run_begin (run, 101 * SEC, &s_unknown);
+    ok (cb_run_interrupt (run, 101 * SEC) == 0 && cb_run_tick (run, 102 * SEC) == CB_RUN_WAIT,
+        "it is kept until the kernel has begun");
+    cb_run_on_busy (run, 102 * SEC);
+    ok (cb_run_tick (run, 102 * SEC) == CB_RUN_INTERRUPT &&
+            cb_run_deadline (run) == 102 * SEC + 300 * MSEC,
+        "and goes out then, the signal after it");
+    cb_run_on_busy (run, 102 * SEC);
+    ok (cb_run_tick (run, 102 * SEC) == CB_RUN_WAIT, "a second busy does not send it again");
+    (void)cb_run_on_idle (run, 102 * SEC);
+    ok (cb_run_tick (run, 104 * SEC) == CB_RUN_OVER && s_status_is (run, "interrupted", NULL),
+        "idle without a reply after an interrupt: the cell was interrupted, the kernel lives");
+    cb_run_destroy (&run);
+}
+
+static void
 s_test_output (void)
 {
     cb_run *run = s_run (0);
@@ -364,6 +389,7 @@ main (void)
     s_test_wall ();
     s_test_wall_while_waiting_for_idle ();
     s_test_interrupt ();
+    s_test_an_early_interrupt ();
     s_test_output ();
     s_test_endings ();
     s_test_sessions ();

@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
@@ -23,7 +24,7 @@ def page_example():
     """The client on the page, with roff's escapes undone."""
     with open(PAGE, encoding="utf-8") as file:
         text = file.read()
-    example = re.search(r"pyzmq alone:\n\.Bd -literal\n(.*?)\.Ed", text, re.S).group(1)
+    example = re.search(r"in the source:\n\.Bd -literal\n(.*?)\.Ed", text, re.S).group(1)
     return example.replace("\\e", "\\").replace("\\\\", "\\")
 
 
@@ -59,6 +60,27 @@ def test_the_example_of_the_page(daemon):
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stdout == "42\nerror ZeroDivisionError None\nrun_reply None error\n"
+
+
+def test_the_whole_client(daemon, client):
+    """examples/client.py: events as they come, an interrupt, files; it leaves nothing behind."""
+    run = [sys.executable, os.path.join(TOP, "examples", "client.py")]
+    env = dict(daemon.env, CELLBLOCK_RUNTIME_DIR=daemon.runtime_dir)
+    done = subprocess.run(run, env=env, timeout=60, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert "0\n1\n2\n3\n4\n" in done.stdout and "=> 42\n" in done.stdout
+    assert "ZeroDivisionError: division by zero" in done.stdout
+    assert "after all this, answer is 42" in done.stdout
+    assert done.stdout.endswith("393216 bytes went there and came back turned around\n")
+    assert client.call("list")["sessions"] == []
+
+
+def test_the_whole_client_without_a_daemon(house):
+    env = dict(house.env, CELLBLOCK_RUNTIME_DIR=house.runtime_dir)
+    done = subprocess.run([sys.executable, os.path.join(TOP, "examples", "client.py")], env=env,
+                          timeout=60, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("client.py: no daemon runs in "), done.stderr
 
 
 def test_daemon_verbs(daemon, client):
@@ -172,6 +194,27 @@ def test_files_in_steps(client):
     refused(client.ask("put", session="f", path="x")[0], "invalid", "buffer")
     large, _ = client.ask("put", buffers=[b"x" * (step + 1)], session="f", path="x")
     refused(large, "limit", str(step))
+
+
+def test_files_wait_for_the_start(client):
+    client.send("new", {"name": "f"})
+    reply, _ = client.ask("put", buffers=[b"kept"], session="f", path="x")
+    assert reply.content == {"status": "ok", "size": 4}
+    client.send("restart", {"session": "f"})
+    refused(client.ask("get", session="f", path="x")[0], "not_found")
+
+
+def test_files_of_a_dead_session(client):
+    client.call("new", name="f", wait=True)
+    for _ in range(4):
+        client.run("import os; os._exit(7)", session="f")
+    for verb, buffers in (("put", [b"x"]), ("get", []), ("files", [])):
+        content = {"path": "x"} if verb != "files" else {}
+        reply, _ = client.ask(verb, buffers=buffers, session="f", **content)
+        refused(reply, "gone", "dead", "cellblock restart f")
+    client.call("restart", session="f")
+    reply, _ = client.ask("put", buffers=[b"x"], session="f", path="x")
+    assert reply.content["status"] == "ok"
 
 
 @pytest.mark.parametrize("verb, content, code, word", [

@@ -1,0 +1,98 @@
+"""interrupts.py - SIGINT becomes a KeyboardInterrupt while the user's code runs, and only then.
+
+ipykernel has the default handler from before a cell's code runs until after its answer is sent.
+A KeyboardInterrupt that hits its own code there costs the cell its answer. Here one that comes
+before the code is kept and raised in its place; one that comes after it has nothing to stop.
+"""
+
+import contextlib
+import signal
+import threading
+
+
+def _interrupted(code):
+    """Code that is interrupted at the first line of the code given."""
+    lines = [line for _begin, _end, line in code.co_lines() if line]
+    source = "\n" * (min(lines, default=1) - 1) + "raise KeyboardInterrupt"
+    return compile(source, code.co_filename, "exec")
+
+
+class Interrupts:
+    """The handler of SIGINT outside the user's code."""
+
+    def __init__(self):
+        self._awaiting = None
+        self.begin()
+
+    def begin(self):
+        """A new request: what came before is not meant for it."""
+        self._kept = False
+        self._cells = signal.default_int_handler  # a cell may set another, for itself
+
+    def keep(self, *_):
+        """Be the handler of SIGINT."""
+        self._kept = True
+
+    def guard(self):
+        """Take SIGINT back, whatever the handler is."""
+        signal.signal(signal.SIGINT, self.keep)
+
+    @contextlib.contextmanager
+    def cancel(self, future):
+        """Be ipykernel's _cancel_on_sigint, while a cell awaits; its own does not wake the loop."""
+
+        def cancel():
+            if self._kept:
+                self._kept = False
+                future.cancel()
+
+        def keep_and_cancel(*_):
+            self._kept = True
+            future.get_loop().call_soon_threadsafe(cancel)
+
+        before = signal.signal(signal.SIGINT, keep_and_cancel)
+        self._awaiting = keep_and_cancel
+        try:
+            yield
+        finally:
+            self._awaiting = None
+            signal.signal(signal.SIGINT, before)
+
+    def wrap(self, run_code):
+        """Let run_code (the shell's, once a statement) be interrupted.
+
+        What is raised beside the code itself becomes the cell's error too.
+        """
+
+        async def run(code, result=None, *, async_=False):
+            if threading.current_thread() is not threading.main_thread():
+                return await run_code(code, result, async_=async_)
+            if self._kept:
+                self._kept, code, async_ = False, _interrupted(code), False
+            before = signal.getsignal(signal.SIGINT)
+            if async_ or before not in (self.keep, self._awaiting):
+                return await run_code(code, result, async_=async_)
+            try:
+                signal.signal(signal.SIGINT, self._cells)
+                return await run_code(code, result)
+            finally:
+                self._cells = signal.getsignal(signal.SIGINT)
+                signal.signal(signal.SIGINT, before)
+
+        return run
+
+
+def install(kernel):
+    """Guard the kernel. Instances are changed, not classes."""
+    interrupts, set_parent = Interrupts(), kernel.set_parent
+
+    def begin(ident, parent, channel="shell"):
+        if channel == "shell":
+            interrupts.begin()
+        set_parent(ident, parent, channel)
+
+    kernel.set_parent = begin
+    kernel.pre_handler_hook = kernel.post_handler_hook = interrupts.guard
+    kernel._cancel_on_sigint = interrupts.cancel
+    kernel.shell.run_code = interrupts.wrap(kernel.shell.run_code)
+    interrupts.guard()

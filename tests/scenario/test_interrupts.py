@@ -1,0 +1,117 @@
+"""test_interrupts.py - interrupts at every moment of a cell: it answers, its session lives on."""
+import threading
+
+import pytest
+
+from wireclient import Client
+
+LONG = "import time\nfor _ in range(300): time.sleep(0.05)"
+# The kernel's own code gets SIGINT at this point of every cell from the next one on.
+HOOK = """
+import os
+kernel = get_ipython().kernel
+def hook(*arguments, inner=kernel.{0}):
+    os.kill(os.getpid(), 2)
+    return inner(*arguments)
+kernel.{0} = hook
+"""
+
+
+@pytest.fixture
+def amber(client):
+    client.call("new", name="amber", wait=True)
+    assert client.run("kept = 5", session="amber")[0]["status"] == "ok"
+    return client
+
+
+def interrupt_at(client, code, msg_type):
+    """The status of a cell that is interrupted when that message comes."""
+    run, asked, result = client.send("run", {"session": "amber", "code": code}), None, None
+    while result is None or asked is not True:
+        message = client.receive(20)
+        if message.parent == asked:
+            assert message.content["interrupted"] is True
+            asked = True
+        if message.parent == run and message.type == msg_type and not asked:
+            asked = client.send("interrupt", {"session": "amber"})
+        if message.parent == run and message.type == "run_reply":
+            result = message.content["status"]
+    assert client.run("assert kept == 5", session="amber")[0]["status"] == "ok"
+    return result
+
+
+def test_one_before_the_code_is_raised_in_its_place(amber):
+    amber.run(HOOK.format("init_metadata"), session="amber")
+    run, _ = amber.run("kept = 6\nkept = 7", session="amber")
+    assert (run["status"], run["error"]["ename"]) == ("error", "KeyboardInterrupt")
+    run, _ = amber.run("kept", session="amber")
+    assert run["error"]["ename"] == "KeyboardInterrupt"
+
+
+def test_one_after_the_code_has_nothing_to_stop(amber):
+    amber.run(HOOK.format("finish_metadata"), session="amber")
+    for _ in range(3):
+        assert amber.run("assert kept == 5", session="amber")[0]["status"] == "ok"
+
+
+@pytest.mark.parametrize("moment", ["start", "status", "execute_input"])
+def test_the_first_moments(amber, moment):
+    for _ in range(5):
+        assert interrupt_at(amber, LONG, moment) == "interrupted"
+
+
+def test_a_cell_that_waits_for_the_kernel(client):
+    client.send("new", {"name": "amber"})
+    run = client.send("run", {"session": "amber", "code": LONG})
+    assert client.call("interrupt", session="amber")["interrupted"] is True
+    # The reply to the interrupt came first: nothing else can have been said about the cell's end.
+    reply, _ = client.wait(run, "run")
+    assert reply.content["status"] == "interrupted"
+
+
+@pytest.mark.parametrize("code", [
+    "import asyncio\nawait asyncio.sleep(30)",
+    "import asyncio, time\nawait asyncio.sleep(0)\nprint('on', flush=True)\n" + LONG])
+def test_cells_that_await(amber, code):
+    moment = "stream" if "print" in code else "execute_input"
+    assert interrupt_at(amber, code, moment) == "interrupted"
+
+
+def test_a_handler_of_the_cell_lasts_as_long_as_the_cell(amber):
+    code = ("import os, signal\ncaught = []\nsignal.signal(2, lambda *_: caught.append(1))\n"
+            "os.kill(os.getpid(), 2)\nassert caught == [1]")
+    assert amber.run(code, session="amber")[0]["status"] == "ok"
+    assert interrupt_at(amber, LONG, "execute_input") == "interrupted"
+
+
+def test_a_kernel_without_an_answer_after_it_lives_on(amber):
+    amber.run("def broken(*_):\n    del kernel.finish_metadata\n    raise KeyboardInterrupt\n"
+              "kernel = get_ipython().kernel", session="amber")
+    # The hook is set where the interrupt comes, so that only this cell has no reply.
+    code = ("try:\n    " + LONG.replace("\n", "\n    ") +
+            "\nfinally: kernel.finish_metadata = broken")
+    assert interrupt_at(amber, code, "execute_input") == "interrupted"
+    info = amber.call("show", session="amber")
+    assert info["restarts"] == 0 and info["state"] == "idle"
+
+
+@pytest.mark.limit(180)
+def test_many_at_once(daemon):
+    ends = []
+
+    def work(number):
+        with Client(daemon.connection()) as client:
+            name = "s%d" % number
+            client.call("new", name=name, wait=True)
+            for turn in range(15):
+                run = client.send("run", {"session": name, "code": LONG})
+                while client.receive(30).type != ("status", "execute_input")[turn % 2]:
+                    pass
+                client.send("interrupt", {"session": name})
+                ends.append(client.wait(run, "run")[0].content["status"])
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ends == ["interrupted"] * 60
