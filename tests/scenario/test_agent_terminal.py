@@ -3,6 +3,7 @@ Ctrl-C ends what is under way."""
 import os
 import pty
 import select
+import signal
 import time
 
 import pytest
@@ -20,6 +21,7 @@ class Terminal:
         self.text = ""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the checks may run under nohup
             os.execve(program, [program, "-p", "do it", *arguments], env)
 
     def read(self, until=None, seconds=30):
