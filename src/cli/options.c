@@ -116,6 +116,7 @@ s_take_time (const cb_option *option, const char *value, cb_err *err)
 static int
 s_take_number (const cb_option *option, const char *value, cb_err *err)
 {
+    assert (value != NULL);
     uint32_t number = 0;
     size_t digits = strspn (value, "0123456789");
 

@@ -92,7 +92,8 @@ s_find_v2 (char *folder, size_t room)
 
     if (!s_own_path ("", own, sizeof own))
         return false;
-    (void)snprintf (folder, room, S_CGROUP_ROOT "%s", own);
+    if (snprintf (folder, room, S_CGROUP_ROOT "%s", own) >= (int)room)
+        return false;
     for (;;) {
         if (s_v2_usable (folder))
             return true;
