@@ -96,7 +96,8 @@ CELLBLOCK_API int64_t cellblock_request (cellblock_client *client, const char *v
                                          const char *content, const void *buffer, size_t size);
 
 enum cellblock_kind {
-    CELLBLOCK_KERNEL = 1, /* a message of the kernel: stream, display_data, execute_result, ... */
+    CELLBLOCK_KERNEL = 1, /* a message of the kernel: stream, display_data, execute_result, ...
+                             and input_request, see cellblock_input */
     CELLBLOCK_NOTICE = 2, /* a word of the daemon: start, lost, limit, artifact */
     CELLBLOCK_REPLY = 3   /* the answer; nothing more comes for this request */
 };
@@ -131,6 +132,14 @@ CELLBLOCK_API const void *cellblock_event_buffer (const cellblock_event *event, 
  * "status". Of other events: CELLBLOCK_OK. */
 CELLBLOCK_API int cellblock_event_code (const cellblock_event *event);
 
+/* Answers an event of type "input_request" ({"prompt", "password"}: the code waits in input ()),
+ * which comes to a run whose "allow_stdin" is true; its clock stands meanwhile. value is the line
+ * without its end (at most 1 MiB, no newline is added); NULL: an end of file (EOFError). Does not
+ * wait. An answer that comes too late (the run was interrupted, or is over) is dropped by the
+ * daemon. 0 or -CELLBLOCK_E_*. */
+CELLBLOCK_API int cellblock_input (cellblock_client *client, const cellblock_event *question,
+                                   const char *value);
+
 /* A descriptor for poll, select or epoll (POLLIN only; never read from it). Level-triggered: it is
  * readable whenever cellblock_next may have something to give. When it is, call cellblock_next
  * (client, 0) until it returns NULL, or come back later: nothing is missed. It may be readable
@@ -164,6 +173,7 @@ typedef struct cellblock_run_options {
     const char *const *inputs; /* absolute paths, ended by NULL; NULL: none. As /input/BASENAME */
     double timeout_s;          /* seconds of wall time; 0: the profile's */
     int silent;                /* not 0: no execute_input, no history (Jupyter's silent) */
+    int allow_stdin;           /* not 0: on_event answers input_requests (cellblock_input) */
     cellblock_on_event *on_event; /* NULL: nobody is told */
     void *context;                /* borrowed, for on_event */
 } cellblock_run_options;

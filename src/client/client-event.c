@@ -31,7 +31,7 @@ s_kind (const cb_jmsg *message)
     if (cb_ctl_forwards (message->type))
         return CELLBLOCK_KERNEL;
     if (message->type != NULL)
-        return 0;
+        return strcmp (message->msg_type, "input_request") == 0 ? CELLBLOCK_KERNEL : 0;
     if (size > 6 && strcmp (message->msg_type + size - 6, "_reply") == 0)
         return CELLBLOCK_REPLY;
     return CELLBLOCK_NOTICE;

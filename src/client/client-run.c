@@ -125,9 +125,9 @@ s_inputs (const char *const *paths)
 static char *
 s_run_content (const char *code, const cellblock_run_options *options)
 {
-    cb_owned (cb_json) json_t *content =
-        json_pack ("{ss ss* ss* sb}", "code", code, "session", options->session, "profile",
-                   options->profile, "silent", options->silent != 0);
+    cb_owned (cb_json) json_t *content = json_pack (
+        "{ss ss* ss* sb sb}", "code", code, "session", options->session, "profile",
+        options->profile, "silent", options->silent != 0, "allow_stdin", options->allow_stdin != 0);
 
     if (content == NULL)
         return NULL;

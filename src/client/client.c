@@ -34,6 +34,8 @@ _Static_assert((int)CELLBLOCK_E_NOMEM == CB_E_NOMEM && (int)CELLBLOCK_E_INVALID 
 #define HELLO_MAX 5000
 /* Bytes of a verb. */
 #define VERB_MAX 32
+/* What Jupyter sends for an end of file in input (). */
+#define S_END_OF_FILE "\x04"
 
 /* The folder of a daemon of ours: nobody else may have written what lies in it. */
 static int
@@ -300,6 +302,26 @@ cellblock_request (cellblock_client *client, const char *verb, const char *conte
     (void)snprintf (id, sizeof id, "%s_%" PRId64, client->session, client->last_request + 1);
     CB_TRY ((int)s_send (client, &draft));
     return ++client->last_request;
+}
+
+int
+cellblock_input (cellblock_client *client, const cellblock_event *question, const char *value)
+{
+    if (client->link == NULL)
+        return s_fail_closed (client);
+    if (strcmp (question->message->msg_type, "input_request") != 0)
+        return cb_fail (&client->err, CB_E_INVALID, "the event is not an input_request");
+    cb_owned (cb_json) json_t *content =
+        json_pack ("{ss}", "value", value != NULL ? value : S_END_OF_FILE);
+    if (content == NULL)
+        return cb_fail (&client->err, CB_E_INVALID, "the answer is not UTF-8 text");
+    if (value != NULL && strlen (value) > CB_CTL_VALUE_MAX)
+        return cb_fail (&client->err, CB_E_LIMIT, "an answer is over %d bytes", CB_CTL_VALUE_MAX);
+    const cb_jmsg_draft draft = {.msg_type = "input_reply",
+                                 .session = client->session,
+                                 .parent = question->message->dicts[CB_DICT_HEADER],
+                                 .content = content};
+    return (int)s_send (client, &draft);
 }
 
 cb_usec

@@ -215,6 +215,22 @@ s_dispatch (cb_request *request, cb_err *err)
     return on_verb (request, err);
 }
 
+/* An answer to input (). One that is too late (interrupted, over) is dropped: it is no mistake. */
+static int
+s_on_input (cb_request *request, cb_err *err)
+{
+    request->content = cb_jmsg_content (request->message, err);
+    if (request->content == NULL)
+        return -CB_E_INVALID;
+    CB_TRY (cb_ctl_check (request->verb, request->content, request->message->n_buffers, err));
+    int outcome = cb_registry_input (request->control->registry, request->client->peer,
+                                     request->message, err);
+    if (outcome == CB_INPUT_STALE)
+        cb_log_debug ("an answer that nobody waits for is dropped",
+                      CB_STR ("parent", request->message->parent_id));
+    return outcome < 0 ? outcome : 0;
+}
+
 /* The header of a message that did not pass, so that the error finds its request. It goes back to
  * where it came from, so nothing is believed by quoting it. */
 static cb_part
@@ -299,11 +315,14 @@ s_on_message (cb_zpeer *peer, cb_zmsg *raw, void *context)
                           .client = client,
                           .message = message,
                           .verb = cb_ctl_find (message->msg_type)};
+    int is_input = strcmp (message->msg_type, cb_ctl_input ()->name) == 0;
+    if (is_input)
+        request.verb = cb_ctl_input ();
     if (request.verb == NULL) {
         s_on_unknown (client, message);
         return;
     }
-    if (s_dispatch (&request, &err) < 0)
+    if ((is_input ? s_on_input (&request, &err) : s_dispatch (&request, &err)) < 0)
         cb_request_done (&request, s_error (&err, request.verb->reply));
 }
 

@@ -61,6 +61,8 @@ cb_verb_run (cb_request *request, cb_err *err)
                     .wall = s_wall (request),
                     .silent = cb_request_flag (request, "silent", 0),
                     .store_history = cb_request_flag (request, "store_history", 1),
+                    .allow_stdin = cb_request_flag (request, "allow_stdin", 0),
+                    .interactive = cb_request_flag (request, "interactive", 0),
                     .asker = {.peer = request->client->peer,
                               .signer = request->control->signer,
                               .header = request->message->dicts[CB_DICT_HEADER]}};

@@ -317,15 +317,6 @@ s_on_question (cb_session *self, cb_channel channel, cb_jmsg *message)
 
 /* ---- by channel ---- */
 
-static void
-s_on_input (cb_session *self, cb_jmsg *message)
-{
-    if (self->running->request != NULL)
-        cb_guests_on_input_ (self, message);
-    else
-        cb_kernel_input (self->kernel, message->dicts[CB_DICT_HEADER], "");
-}
-
 /* Nothing of the running cell. */
 static void
 s_on_other (cb_session *self, cb_channel channel, cb_jmsg *message)
@@ -342,7 +333,7 @@ cb_cells_on_message_ (cb_session *self, cb_channel channel, cb_jmsg *message)
     static void (*const on_cell[CB_CHANNEL__COUNT]) (cb_session *, cb_jmsg *) = {
         [CB_CHANNEL_SHELL] = s_on_reply,
         [CB_CHANNEL_IOPUB] = s_on_iopub,
-        [CB_CHANNEL_STDIN] = s_on_input,
+        [CB_CHANNEL_STDIN] = cb_guests_on_input_,
     };
     int mine = self->running != NULL && s_is_live (self->running) &&
                strcmp (message->parent_id, cb_entry_msg_id_ (self->running)) == 0;
@@ -529,6 +520,7 @@ cb_session_client_gone (cb_session *self, const cb_zpeer *peer)
     size_t readers = s_forget_reader (self, peer);
     cb_err err = CB_ERR_INIT;
 
+    cb_guests_asked_gone_ (self, peer);
     if (self->running != NULL && self->running->fanout != NULL)
         readers += cb_fanout_remove (self->running->fanout, peer);
     if (readers == 0 && self->ephemeral)

@@ -87,6 +87,12 @@ cb_fanout_readers (const cb_fanout *self)
     return self->n_readers;
 }
 
+const cb_asker *
+cb_fanout_first (const cb_fanout *self)
+{
+    return self->n_readers > 0 ? &self->readers[0].asker : NULL;
+}
+
 /* When the bytes of all clients are used up by those who do not read, one who does read is not made
  * to pay for it: with a short queue his message goes past the limit. */
 static int

@@ -28,6 +28,9 @@ size_t cb_fanout_remove (cb_fanout *self, const cb_zpeer *peer);
 /* How many read. */
 size_t cb_fanout_readers (const cb_fanout *self);
 
+/* The first of them, whose run it is; NULL: he is gone. Borrowed. */
+const cb_asker *cb_fanout_first (const cb_fanout *self);
+
 /* Signs once a signer and queues for each reader. A reader whose queue is full loses the message;
  * that is counted. Never waits. */
 void cb_fanout_send (cb_fanout *self, const cb_jmsg *message);

@@ -2,9 +2,9 @@
  *
  * Everything the kernel publishes goes to every reader of iopub, signed with the session's key;
  * what is an answer goes to who asked, found by the request's message id and never by a session in
- * a header. A question of the running cell (input_request) goes to the client whose cell it is and
- * to nobody else; when that client cannot answer the kernel gets an end of file, so that it never
- * hangs. */
+ * a header. A question of the running cell (input_request) goes to the client whose cell it is,
+ * attached or of the control API, and to nobody else; when that client cannot answer the kernel
+ * gets an end of file, so that it never hangs. */
 #include "session/session-int.h"
 
 #include "base/log.h"
@@ -153,7 +153,7 @@ cb_guests_forget_question_ (cb_session *self)
 static void
 s_end_question (cb_session *self)
 {
-    if (self->question.guest == NULL || self->kernel == NULL)
+    if (self->question.header == NULL || self->kernel == NULL)
         return;
     cb_kernel_input (self->kernel, (cb_part){self->question.header, self->question.header_size},
                      CB_INPUT_END);
@@ -161,8 +161,9 @@ s_end_question (cb_session *self)
 }
 
 static int
-s_keep_question (cb_session *self, cb_guest *guest, const cb_jmsg *message)
+s_keep_question (cb_session *self, const cb_asker *whom, const cb_jmsg *message)
 {
+    cb_guest *guest = self->running->guest;
     cb_part header = message->dicts[CB_DICT_HEADER];
     char *copy = malloc (header.size + 1);
 
@@ -170,24 +171,38 @@ s_keep_question (cb_session *self, cb_guest *guest, const cb_jmsg *message)
         return 0;
     memcpy (copy, header.data, header.size);
     cb_guests_forget_question_ (self);
-    self->question = (cb_question){.guest = guest, .header = copy, .header_size = header.size};
+    self->question = (cb_question){
+        .guest = guest, .peer = whom->peer, .header = copy, .header_size = header.size};
     (void)snprintf (self->question.msg_id, sizeof self->question.msg_id, "%s", message->msg_id);
     return 1;
+}
+
+/* Whom the running cell may ask; without a peer: nobody is there. */
+static cb_asker
+s_whom (const cb_session *self)
+{
+    const cb_entry *entry = self->running;
+    const cb_guest *guest = entry->guest;
+    const cb_asker *client = entry->fanout != NULL ? cb_fanout_first (entry->fanout) : NULL;
+
+    if (entry->may_ask && client != NULL)
+        return *client;
+    if (entry->may_ask && guest != NULL && guest->peers[entry->channel] != NULL)
+        return (cb_asker){.peer = guest->peers[CB_CHANNEL_STDIN], .signer = self->signer};
+    return (cb_asker){.peer = NULL};
 }
 
 void
 cb_guests_on_input_ (cb_session *self, cb_jmsg *message)
 {
     cb_entry *entry = self->running;
-    cb_guest *guest = entry->may_ask ? entry->guest : NULL;
-    cb_zpeer *peer = guest != NULL ? guest->peers[CB_CHANNEL_STDIN] : NULL;
+    cb_asker whom = s_whom (self);
     cb_err err = CB_ERR_INIT;
 
-    if (peer != NULL && guest->peers[entry->channel] != NULL &&
-        cb_run_account (entry->run, cb_cells_size_ (message)) &&
-        s_keep_question (self, guest, message)) {
-        cb_owned (cb_zmsg) cb_zmsg *copy = cb_jmsg_resign (message, self->signer, NULL, 0, &err);
-        if (copy != NULL && cb_zpeer_send (peer, copy, 0, &err) == CB_ZPEER_SENT) {
+    if (whom.peer != NULL && cb_run_account (entry->run, cb_cells_size_ (message)) &&
+        s_keep_question (self, &whom, message)) {
+        cb_owned (cb_zmsg) cb_zmsg *copy = cb_jmsg_resign (message, whom.signer, NULL, 0, &err);
+        if (copy != NULL && cb_zpeer_send (whom.peer, copy, 0, &err) == CB_ZPEER_SENT) {
             cb_run_pause (entry->run, cb_now ());
             return;
         }
@@ -200,7 +215,7 @@ cb_guests_on_input_ (cb_session *self, cb_jmsg *message)
 int
 cb_session_input (cb_session *self, const cb_guest *guest, const cb_jmsg *reply, cb_err *err)
 {
-    if (self->question.guest != guest || self->kernel == NULL)
+    if (self->question.header == NULL || self->question.guest != guest || self->kernel == NULL)
         return cb_fail (err, CB_E_INVALID, "nothing is asked of this client");
     /* jupyter_client's replies have no parent. */
     if (reply->parent_id[0] != '\0' && strcmp (reply->parent_id, self->question.msg_id) != 0)
@@ -211,7 +226,30 @@ cb_session_input (cb_session *self, const cb_guest *guest, const cb_jmsg *reply,
     return 0;
 }
 
+int
+cb_session_input_from (cb_session *self, const cb_zpeer *peer, const cb_jmsg *reply, cb_err *err)
+{
+    const cb_question *question = &self->question;
+
+    if (question->header == NULL || question->guest != NULL || question->peer != peer ||
+        self->kernel == NULL || strcmp (reply->parent_id, question->msg_id) != 0)
+        return CB_INPUT_STALE;
+    cb_session_touch (self);
+    CB_TRY (cb_kernel_forward (self->kernel, CB_CHANNEL_STDIN, reply, 0, err));
+    cb_guests_forget_question_ (self);
+    return CB_INPUT_TAKEN;
+}
+
 /* ---- ends ---- */
+
+void
+cb_guests_asked_gone_ (cb_session *self, const cb_zpeer *peer)
+{
+    if (self->question.header == NULL || self->question.peer != peer)
+        return;
+    cb_log_info ("a client is gone while it is asked for input", CB_STR ("session", self->name));
+    s_end_question (self);
+}
 
 void
 cb_session_guest_lost (cb_session *self, const cb_guest *guest)
@@ -228,7 +266,7 @@ cb_session_guest_lost (cb_session *self, const cb_guest *guest)
 void
 cb_session_guest_gone (cb_session *self, const cb_guest *guest)
 {
-    if (self->question.guest == guest)
+    if (self->question.header != NULL && self->question.guest == guest)
         s_end_question (self);
     cb_asked_forget (&self->asked, guest);
     if (self->running != NULL && self->running->guest == guest)

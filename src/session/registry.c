@@ -260,6 +260,31 @@ cb_registry_each (cb_registry *self, cb_on_each_session *on_each, void *context)
     }
 }
 
+typedef struct reply_search {
+    const cb_zpeer *peer;
+    const cb_jmsg *reply;
+    int outcome;
+    cb_err *err;
+} reply_search;
+
+static void
+s_offer_input (cb_session *session, void *context)
+{
+    reply_search *self = context;
+
+    if (self->outcome == CB_INPUT_STALE)
+        self->outcome = cb_session_input_from (session, self->peer, self->reply, self->err);
+}
+
+int
+cb_registry_input (cb_registry *self, const cb_zpeer *peer, const cb_jmsg *reply, cb_err *err)
+{
+    reply_search search = {peer, reply, CB_INPUT_STALE, err};
+
+    cb_registry_each (self, s_offer_input, &search);
+    return search.outcome;
+}
+
 static void
 s_client_gone (cb_session *session, void *context)
 {

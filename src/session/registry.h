@@ -38,6 +38,10 @@ void cb_registry_set_most (cb_registry *self, size_t most);
 typedef void cb_on_each_session (cb_session *session, void *context);
 void cb_registry_each (cb_registry *self, cb_on_each_session *on_each, void *context);
 
+/* An input_reply of a client of the control API, to the session that asks him: an outcome of
+ * cb_session_input_from. */
+int cb_registry_input (cb_registry *self, const cb_zpeer *peer, const cb_jmsg *reply, cb_err *err)
+    __attribute__ ((warn_unused_result));
 void cb_registry_client_gone (cb_registry *self, const cb_zpeer *peer);
 
 #endif

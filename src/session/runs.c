@@ -20,7 +20,15 @@ s_execute_content (const cb_cell *cell)
 {
     return json_pack ("{s:s, s:b, s:b, s:{}, s:b, s:b}", "code", cell->code, "silent", cell->silent,
                       "store_history", cell->store_history && !cell->silent, "user_expressions",
-                      "allow_stdin", 0, "stop_on_error", 0);
+                      "allow_stdin", cell->allow_stdin, "stop_on_error", 0);
+}
+
+static cb_usec
+s_wall (const cb_profile *profile, const cb_cell *cell)
+{
+    if (cell->wall > 0)
+        return cell->wall;
+    return cell->interactive && !profile->wall_fixed ? 0 : profile->wall;
 }
 
 static int
@@ -29,7 +37,7 @@ s_entry_new (cb_session *session, const cb_cell *cell, cb_entry **ret_entry, cb_
     cb_run_options options = {.session = session->name,
                               .msg_id = cell->msg_id,
                               .content = s_execute_content (cell),
-                              .wall = cell->wall > 0 ? cell->wall : session->profile.wall,
+                              .wall = s_wall (&session->profile, cell),
                               .grace = session->profile.grace,
                               .output_limit = session->profile.output};
     if (options.content == NULL)
@@ -42,6 +50,7 @@ s_entry_new (cb_session *session, const cb_cell *cell, cb_entry **ret_entry, cb_
     self->kind = &s_kind;
     self->session = session;
     self->over_at = CB_USEC_NEVER;
+    self->may_ask = cell->allow_stdin;
     self->run = cb_run_new (&options, err);
     self->fanout = self->run != NULL ? cb_fanout_new (err) : NULL;
     int result = self->fanout != NULL ? 0 : -CB_E_NOMEM;

@@ -49,9 +49,10 @@ struct cb_entry {
 
 /* What the running cell asks a person. */
 typedef struct cb_question {
-    cb_guest *guest; /* borrowed; NULL: nothing is asked */
+    cb_guest *guest;      /* borrowed: an attached client is asked; NULL: one of the control API */
+    const cb_zpeer *peer; /* borrowed: where it was asked and must be answered */
     char msg_id[CB_MSG_ID_MAX];
-    char *header; /* owned: the input_request's */
+    char *header; /* owned: the input_request's; NULL: nothing is asked */
     size_t header_size;
 } cb_question;
 
@@ -162,10 +163,12 @@ void cb_guests_on_iopub_ (cb_session *self, cb_jmsg *message);
 /* An answer on shell or control: it goes where the question came from. 1: it did, 0: nobody
  * asked. */
 int cb_guests_on_reply_ (cb_session *self, cb_channel channel, cb_jmsg *message);
-/* The running cell asks a person. */
+/* The running cell asks the person whose it is. */
 void cb_guests_on_input_ (cb_session *self, cb_jmsg *message);
 /* It is asked no longer: answered, interrupted, over. */
 void cb_guests_forget_question_ (cb_session *self);
+/* A client of the control API is gone: what it is asked is answered by an end of file. */
+void cb_guests_asked_gone_ (cb_session *self, const cb_zpeer *peer);
 /* What waits for an answer of a kernel that died. */
 void cb_guests_on_death_ (cb_session *self);
 void cb_guests_done_ (cb_session *self);

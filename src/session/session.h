@@ -94,7 +94,9 @@ typedef struct cb_cell {
     cb_usec wall; /* 0: the profile's */
     int silent;
     int store_history;
-    cb_asker asker; /* who reads; the header is copied */
+    int allow_stdin; /* the asker answers input_requests */
+    int interactive; /* a person waits: without wall, none unless the profile fixes one */
+    cb_asker asker;  /* who reads; the header is copied */
 } cb_cell;
 
 /* Queues a cell: the reader gets start, then the output, then run_reply. -CB_E_*: refused, nothing
@@ -119,6 +121,11 @@ void cb_session_refuse (cb_session *self, cb_guest *guest, const cb_request_from
 /* An input_reply. -CB_E_*: nothing (or something else) is asked of this guest, it is dropped. */
 int cb_session_input (cb_session *self, const cb_guest *guest, const cb_jmsg *reply, cb_err *err)
     __attribute__ ((warn_unused_result));
+/* The same of a client of the control API, for whichever session asks him. CB_INPUT_STALE: none
+ * does (any more), it is dropped. */
+enum { CB_INPUT_TAKEN, CB_INPUT_STALE };
+int cb_session_input_from (cb_session *self, const cb_zpeer *peer, const cb_jmsg *reply,
+                           cb_err *err) __attribute__ ((warn_unused_result));
 /* A connection of the guest is gone (its place in peers is NULL); then the guest itself. */
 void cb_session_guest_lost (cb_session *self, const cb_guest *guest);
 void cb_session_guest_gone (cb_session *self, const cb_guest *guest);

@@ -70,12 +70,20 @@ static const cb_ctl_verb s_verbs[] = {
       {"timeout_s", CB_CTL_SECONDS, 0, CB_CTL_SECONDS_MAX},
       FLAG ("silent"),
       FLAG ("store_history"),
-      FLAG ("keep")}},
+      FLAG ("keep"),
+      FLAG ("allow_stdin"),
+      FLAG ("interactive")}},
     {"show_request", "show_reply", CB_CTL_NEEDS_SESSION, 0, {SESSION}},
     {"shutdown_request", "shutdown_reply", CB_CTL_NO_SESSION, 0, {{0}}},
     {"status_request", "status_reply", CB_CTL_NO_SESSION, 0, {{0}}},
     {"stop_request", "stop_reply", CB_CTL_SESSION_OR_ALL, 0, {MAYBE ("session"), FLAG ("all")}},
 };
+
+static const cb_ctl_verb s_input = {"input_reply",
+                                    "error_reply",
+                                    CB_CTL_NO_SESSION,
+                                    0,
+                                    {{"value", CB_CTL_TEXT, 1, CB_CTL_VALUE_MAX}}};
 
 /* Sorted by name. */
 static const cb_ctl_event s_events[] = {
@@ -90,6 +98,12 @@ const cb_ctl_verb *
 cb_ctl_find (const char *msg_type)
 {
     return CB_TABLE_FIND (s_verbs, msg_type);
+}
+
+const cb_ctl_verb *
+cb_ctl_input (void)
+{
+    return &s_input;
 }
 
 const cb_ctl_event *

@@ -27,6 +27,8 @@
 #define CB_CTL_INPUTS_MAX 16
 /* Bytes of a path in a field (PATH_MAX without its end). */
 #define CB_CTL_PATH_MAX 4095
+/* Bytes of an answer to input (): a pasted page, not a file. */
+#define CB_CTL_VALUE_MAX 1048576
 /* Seconds of timeout_s: a week. */
 #define CB_CTL_SECONDS_MAX 604800
 /* Bytes of a file's offset or size in a field. */
@@ -56,7 +58,7 @@ typedef struct cb_ctl_field {
 } cb_ctl_field;
 
 /* The most fields a verb has, and room for the row that ends the list. */
-#define CB_CTL_FIELDS_MAX 10
+#define CB_CTL_FIELDS_MAX 11
 
 typedef struct cb_ctl_verb {
     const char *name;  /* "run_request": the message type; the table is sorted by it */
@@ -74,12 +76,16 @@ typedef struct cb_ctl_event {
 
 /* The row of a message type ("run_request"), NULL for others. */
 const cb_ctl_verb *cb_ctl_find (const char *msg_type);
+/* The one message of a client that is no request and gets no reply: "input_reply", with the header
+ * of the input_request as its parent_header. Its reply is "error_reply", when it makes no sense. */
+const cb_ctl_verb *cb_ctl_input (void);
 /* The row of an event's message type ("start", "queued", "lost" ...), NULL for others. */
 const cb_ctl_event *cb_ctl_event_find (const char *msg_type);
 
 /* Whether a kernel's message of this type goes to the client of a run: output, execute_input and
- * status. Everything else stays in the broker, above all types it only made up: a kernel that says
- * "run_reply" or "artifact" must not speak in the broker's name. */
+ * status. Everything else stays in the broker (but for an input_request, which comes on stdin to a
+ * client that allowed it), above all types it only made up: a kernel that says "run_reply" or
+ * "artifact" must not speak in the broker's name. */
 int cb_ctl_forwards (const cb_msgtype *type);
 
 /* All rows, for tables and tests. */

@@ -34,6 +34,9 @@ s_table (void)
     ok (pairs, "each has its reply and an end of its fields");
     const cb_ctl_event *events = cb_ctl_events (&rows);
     ok (rows == 5 && cb_table_sorted (events, rows, sizeof events[0]), "events are sorted");
+    ok (cb_ctl_find (cb_ctl_input ()->name) == NULL &&
+            cb_msgtype_find (cb_ctl_input ()->name) != NULL,
+        "an answer is no verb");
     ok (cb_ctl_find ("run_reply") == NULL && cb_ctl_find ("") == NULL, "others are unknown");
     for (size_t i = 0; i < rows; i++)
         ok (cb_msgtype_find (events[i].name) == NULL, "no kernel message is called %s",
@@ -57,6 +60,7 @@ s_good (void)
     } good[] = {
         {"hello_request", "{}", 0},
         {"run_request", "{\"code\":\"1\"}", 0},
+        {"run_request", "{\"code\":\"1\",\"allow_stdin\":true,\"interactive\":true}", 0},
         {"run_request",
          "{\"code\":\"\",\"session\":null,\"profile\":\"big\",\"timeout_s\":0.5,\"silent\":true,"
          "\"store_history\":false,\"keep\":true,\"inputs\":[{\"path\":\"/a\"},"
@@ -94,6 +98,7 @@ s_bad (void)
         {"run_request", "{\"code\":\"1\",\"timeout_s\":1e9}", 0, CB_E_INVALID},
         {"run_request", "{\"code\":\"1\",\"timeout_s\":\"1\"}", 0, CB_E_INVALID},
         {"run_request", "{\"code\":\"1\",\"silent\":1}", 0, CB_E_INVALID},
+        {"run_request", "{\"code\":\"1\",\"allow_stdin\":\"yes\"}", 0, CB_E_INVALID},
         {"run_request", "{\"code\":\"1\",\"session\":\"../x\"}", 0, CB_E_INVALID},
         {"run_request", "{\"code\":\"1\",\"session\":\"\"}", 0, CB_E_INVALID},
         {"run_request", "{\"code\":\"1\",\"inputs\":[1]}", 0, CB_E_INVALID},
@@ -155,6 +160,8 @@ s_page (void)
             ok (memmem (at, size, field->name, strlen (field->name)) != NULL, "with its %s",
                 field->name);
     }
+    ok (page.data != NULL && strstr (page.data, ".It Cm input_reply Li {value}") != NULL,
+        "the answer is on the page");
     const cb_ctl_event *events = cb_ctl_events (&rows);
     for (size_t i = 0; i < rows; i++) {
         (void)snprintf (entry, sizeof entry, ".It Cm %s Li {", events[i].name);
