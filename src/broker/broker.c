@@ -51,6 +51,7 @@ struct cb_broker {
     cb_registry *registry;
     cb_control *control;
     cb_attach *attach;
+    cb_signer *clients;
     const cb_ini_sources *sources;
     cb_config *config;
     cb_services services;
@@ -226,6 +227,22 @@ s_write_connection (const cb_broker *self, const char *key, cb_err *err)
     return cb_write_file (self->runtime, CB_RUNTIME_BROKER, text, size, err);
 }
 
+/* The key of the broker before us, who died: its clients come back with it. Else a new one. */
+static void
+s_client_key (const cb_broker *self, char key[65])
+{
+    cb_scoped (cb_buf) cb_buf text;
+    cb_scoped (cb_connfile) cb_connfile file;
+
+    cb_buf_init (&text, CB_CONNFILE_MAX);
+    cb_connfile_init (&file);
+    if (cb_read_file (self->runtime, CB_RUNTIME_BROKER, &text, NULL) == 0 &&
+        cb_connfile_read (&file, text.data, text.size, NULL) == 0 && strlen (file.key) == 64)
+        memcpy (key, file.key, 65);
+    else
+        cb_random_hex (key, 32);
+}
+
 /* An empty folder for the sessions' connection files. */
 static int
 s_sessions_folder (cb_broker *self, cb_err *err)
@@ -304,6 +321,26 @@ s_fill_services (cb_broker *self, const cb_broker_options *options)
     self->runtime = options->runtime;
 }
 
+/* What a broker before us left behind goes on before anybody can ask for it. */
+static int
+s_take_over (cb_broker *self, const char *key, cb_err *err)
+{
+    cb_auto_free cb_launch_left *left = NULL;
+    cb_usec began = cb_now ();
+    size_t n = 0;
+
+    self->clients = cb_signer_new (key, "hmac-sha256", err);
+    if (self->clients == NULL)
+        return -CB_E_NOMEM;
+    self->services.clients = self->clients;
+    CB_TRY (cb_launcher_left (self->launcher, &left, &n, err));
+    cb_registry_adopt (self->registry, left, n);
+    if (n > 0)
+        cb_log_info ("taken over from the broker before", CB_INT ("jails", n),
+                     CB_INT ("usec", cb_now () - began));
+    return 0;
+}
+
 static int
 s_open_doors (cb_broker *self, cb_err *err)
 {
@@ -319,7 +356,8 @@ s_open_doors (cb_broker *self, cb_err *err)
         return -CB_E_NOMEM;
     s_apply_config (self);
     CB_TRY (s_sessions_folder (self, err));
-    cb_random_hex (key, 32);
+    s_client_key (self, key);
+    CB_TRY (s_take_over (self, key, err));
     cb_control_options control = {.loop = self->loop,
                                   .registry = self->registry,
                                   .runtime_fd = self->runtime,
@@ -388,6 +426,7 @@ cb_broker_destroy (cb_broker **self_at)
     cb_control_destroy (&self->control);
     cb_registry_destroy (&self->registry);
     cb_attach_destroy (&self->attach);
+    cb_signer_destroy (&self->clients);
     cb_files_destroy (&self->files);
     cb_launcher_destroy (&self->launcher);
     cb_source_destroy (&self->leave);

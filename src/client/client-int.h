@@ -10,6 +10,7 @@
 #include "wire/connfile.h"
 #include "wire/jmsg.h"
 
+#include <limits.h>
 #include <sys/queue.h>
 
 /* Events of other requests that cellblock_call and cellblock_run keep for cellblock_next. */
@@ -28,6 +29,15 @@ struct cellblock_event {
 
 typedef TAILQ_HEAD (cb_event_list, cellblock_event) cb_event_list;
 
+/* Runs whose reply has not come, of which a client can be told the rest when the broker was started
+ * again; of more the rest is lost then. */
+#define CB_OPEN_RUNS 64
+
+typedef struct cb_open_run {
+    int64_t request;
+    uint64_t had; /* messages */
+} cb_open_run;
+
 struct cellblock_client {
     cb_err err;    /* the last error */
     cb_link *link; /* owned; NULL: did not open */
@@ -38,7 +48,28 @@ struct cellblock_client {
     cb_event_list kept;
     size_t n_kept;
     size_t kept_bytes;
+    char runtime_dir[PATH_MAX];
+    int fd; /* owned: an epoll that outlives the link */
+    cb_open_run runs[CB_OPEN_RUNS];
+    size_t n_runs;
+    cb_event_list missed; /* came while we were coming back; before all that is to be received */
+    int coming_back;
+    uint64_t came_back; /* how often */
 };
+
+/* client-back.c: when the broker was started again. */
+
+/* A run begins; an event came (the reply ends it). */
+void cb_client_open_run (cellblock_client *client, int64_t request);
+void cb_client_count (cellblock_client *client, const cellblock_event *event);
+/* Connects again and has the rest of the open runs sent. -CB_E_GONE: the daemon has ended, or a run
+ * could not be gone on with. */
+int cb_client_come_back (cellblock_client *client);
+/* The link's descriptor joins the client's. */
+int cb_client_watch_link (cellblock_client *client, cb_err *err);
+
+/* client.c: connects and says hello. */
+int cb_client_try (cellblock_client *client);
 
 /* client-event.c */
 

@@ -10,7 +10,9 @@
 typedef struct cb_wait {
     cellblock_client *client;
     int64_t request;
-    int64_t interrupt; /* request that asked for it, its reply is dropped; 0: none */
+    uint64_t came_back; /* of the client, when the request was made */
+    int resumes;        /* it is a run: it goes on with a new broker */
+    int64_t interrupt;  /* request that asked for it, its reply is dropped; 0: none */
     int wants_interrupt;
     char session[CB_NAME_MAX]; /* "" until known */
     cellblock_on_event *on_event;
@@ -69,6 +71,20 @@ s_sort_in (cb_wait *self, cellblock_event *event, cellblock_event **ret_reply)
     return 0;
 }
 
+/* The client has come back to a new broker: what is no run is lost, an interrupt asked for again.
+ */
+static int
+s_is_cut_off (cb_wait *self)
+{
+    self->came_back = self->client->came_back;
+    self->interrupt = 0;
+    if (self->resumes)
+        return 0;
+    (void)cb_fail (&self->client->err, CB_E_GONE,
+                   "the daemon's broker died before it answered, and was started again");
+    return 1;
+}
+
 static cellblock_event *
 s_wait_reply (cb_wait *self, cb_usec deadline)
 {
@@ -78,6 +94,11 @@ s_wait_reply (cb_wait *self, cb_usec deadline)
     while (reply == NULL && !failed) {
         s_maybe_interrupt (self);
         cellblock_event *event = cb_client_receive (self->client, deadline);
+        if (self->client->came_back != self->came_back && s_is_cut_off (self)) {
+            if (event != NULL)
+                (void)cb_client_keep (self->client, event);
+            return NULL;
+        }
         if (event != NULL)
             failed = s_sort_in (self, event, &reply) < 0;
         else if (self->client->err.code == CELLBLOCK_E_INTERRUPTED && self->on_event != NULL)
@@ -85,7 +106,9 @@ s_wait_reply (cb_wait *self, cb_usec deadline)
         else
             failed = 1;
     }
-    cb_link_settle (self->client->link, self->client->n_kept > 0);
+    if (self->client->link != NULL)
+        cb_link_settle (self->client->link,
+                        self->client->n_kept > 0 || !TAILQ_EMPTY (&self->client->missed));
     return reply;
 }
 
@@ -95,6 +118,7 @@ cellblock_call (cellblock_client *client, const char *verb, const char *content,
     cb_wait wait = {.client = client};
 
     wait.request = cellblock_request (client, verb, content, NULL, 0);
+    wait.came_back = client->came_back;
     return wait.request < 0 ? NULL : s_wait_reply (&wait, cb_client_deadline (timeout_ms));
 }
 
@@ -162,5 +186,7 @@ cellblock_run (cellblock_client *client, const char *code, const cellblock_run_o
     (void)snprintf (wait.session, sizeof wait.session, "%s",
                     own.session != NULL ? own.session : "");
     wait.request = cellblock_request (client, "run", content, NULL, 0);
+    wait.came_back = client->came_back;
+    wait.resumes = 1;
     return wait.request < 0 ? NULL : s_wait_reply (&wait, CB_USEC_NEVER);
 }

@@ -81,31 +81,30 @@ s_read_file (cellblock_client *self, const char *runtime_dir, cb_err *err)
     return 0;
 }
 
-/* The folder that was named, else the one of this user; path has room for it. */
+/* The folder that was named, else the one of this user. */
 static int
-s_runtime_dir (const char **runtime_dir, char path[PATH_MAX], cb_err *err)
+s_runtime_dir (cellblock_client *self, const char *runtime_dir, cb_err *err)
 {
-    if (*runtime_dir != NULL)
-        return 0;
-    CB_TRY (cb_runtime_dir (path, PATH_MAX, err));
-    *runtime_dir = path;
+    if (runtime_dir == NULL)
+        return cb_runtime_dir (self->runtime_dir, sizeof self->runtime_dir, err);
+    if (strlen (runtime_dir) >= sizeof self->runtime_dir)
+        return cb_fail (err, CB_E_INVALID, "the runtime folder's path is too long");
+    (void)snprintf (self->runtime_dir, sizeof self->runtime_dir, "%s", runtime_dir);
     return 0;
 }
 
 static int
-s_connect (cellblock_client *self, const char *runtime_dir, cb_err *err)
+s_connect (cellblock_client *self, cb_err *err)
 {
-    char path[PATH_MAX];
     char endpoint[CB_ENDPOINT_MAX];
 
-    CB_TRY (s_runtime_dir (&runtime_dir, path, err));
-    CB_TRY (s_read_file (self, runtime_dir, err));
+    CB_TRY (s_read_file (self, self->runtime_dir, err));
     self->signer = cb_signer_new (self->file.key, "hmac-sha256", err);
     if (self->signer == NULL)
         return -err->code;
     CB_TRY (cb_connfile_endpoint (&self->file, CB_CHANNEL_SHELL, endpoint, err));
     self->link = cb_link_new (endpoint, err);
-    return self->link != NULL ? 0 : -err->code;
+    return self->link != NULL ? cb_client_watch_link (self, err) : -err->code;
 }
 
 static int
@@ -127,28 +126,27 @@ s_hello (cellblock_client *self)
     return code == 0 ? 0 : cb_fail (&self->err, code, "the daemon refused a hello");
 }
 
-static int
-s_try (cellblock_client *self, const char *runtime_dir)
+int
+cb_client_try (cellblock_client *self)
 {
     cb_link_destroy (&self->link);
     cb_signer_destroy (&self->signer);
-    CB_TRY (s_connect (self, runtime_dir, &self->err));
+    CB_TRY (s_connect (self, &self->err));
     return s_hello (self);
 }
 
 /* Whether the file is another one than that which was tried: the daemon, or its broker, was just
  * started again. */
 static int
-s_file_changed (const cellblock_client *self, const char *runtime_dir)
+s_file_changed (const cellblock_client *self)
 {
-    char path[PATH_MAX];
     cellblock_client now = {.link = NULL};
 
-    if (self->file.key[0] == '\0' || s_runtime_dir (&runtime_dir, path, NULL) < 0)
+    if (self->file.key[0] == '\0')
         return 0;
     cb_connfile_init (&now.file);
-    int changed =
-        s_read_file (&now, runtime_dir, NULL) == 0 && strcmp (now.file.key, self->file.key) != 0;
+    int changed = s_read_file (&now, self->runtime_dir, NULL) == 0 &&
+                  strcmp (now.file.key, self->file.key) != 0;
     cb_connfile_done (&now.file);
     return changed;
 }
@@ -162,11 +160,17 @@ cellblock_open (const char *runtime_dir, cellblock_client **ret_client)
     if (self == NULL)
         return -CELLBLOCK_E_NOMEM;
     TAILQ_INIT (&self->kept);
+    TAILQ_INIT (&self->missed);
+    self->fd = -1;
     cb_connfile_init (&self->file);
     cb_random_hex (self->session, 16);
-    int result = s_try (self, runtime_dir);
-    if (result < 0 && s_file_changed (self, runtime_dir))
-        result = s_try (self, runtime_dir);
+    int result = s_runtime_dir (self, runtime_dir, &self->err);
+    self->coming_back = 1;
+    if (result == 0)
+        result = cb_client_try (self);
+    if (result < 0 && s_file_changed (self))
+        result = cb_client_try (self);
+    self->coming_back = 0;
     if (result < 0)
         cb_link_destroy (&self->link);
     return result;
@@ -186,6 +190,11 @@ cellblock_close (cellblock_client **client)
         TAILQ_REMOVE (&(*client)->kept, event, link);
         cellblock_event_free (&event);
     }
+    while ((event = TAILQ_FIRST (&(*client)->missed)) != NULL) {
+        TAILQ_REMOVE (&(*client)->missed, event, link);
+        cellblock_event_free (&event);
+    }
+    cb_close (&(*client)->fd);
     free (*client);
     *client = NULL;
 }
@@ -244,7 +253,7 @@ cellblock_daemon_pid (const cellblock_client *client)
 int
 cellblock_fd (const cellblock_client *client)
 {
-    return client != NULL && client->link != NULL ? cb_link_fd (client->link) : -1;
+    return client != NULL && client->link != NULL ? client->fd : -1;
 }
 
 static int
@@ -276,7 +285,7 @@ s_send (cellblock_client *self, const cb_jmsg_draft *draft)
         return -self->err.code;
     int result = cb_link_send (self->link, message, &self->err);
     cb_zmsg_destroy (&message);
-    cb_link_settle (self->link, self->n_kept > 0);
+    cb_link_settle (self->link, self->n_kept > 0 || !TAILQ_EMPTY (&self->missed));
     return result;
 }
 
@@ -298,10 +307,15 @@ cellblock_request (cellblock_client *client, const char *verb, const char *conte
     if (client->link == NULL)
         return s_fail_closed (client);
     CB_TRY (s_check_request (verb, draft.content_text, size, &client->err));
+    if (!client->coming_back && cb_link_is_gone (client->link) && client->n_runs == 0)
+        CB_TRY (cb_client_come_back (client));
     (void)snprintf (type, sizeof type, "%s_request", verb);
     (void)snprintf (id, sizeof id, "%s_%" PRId64, client->session, client->last_request + 1);
     CB_TRY ((int)s_send (client, &draft));
-    return ++client->last_request;
+    client->last_request++;
+    if (strcmp (verb, "run") == 0)
+        cb_client_open_run (client, client->last_request);
+    return client->last_request;
 }
 
 int
@@ -332,17 +346,48 @@ cb_client_deadline (int timeout_ms)
     return timeout_ms == 0 ? 0 : cb_now () + (cb_usec)timeout_ms * CB_USEC_PER_MSEC;
 }
 
+/* What came while we were coming back is first. */
+static cellblock_event *
+s_next_missed (cellblock_client *client)
+{
+    cellblock_event *event = client->coming_back ? NULL : TAILQ_FIRST (&client->missed);
+
+    if (event != NULL)
+        TAILQ_REMOVE (&client->missed, event, link);
+    return event;
+}
+
 cellblock_event *
 cb_client_receive (cellblock_client *client, cb_usec deadline)
 {
+    cellblock_event *event = s_next_missed (client);
     cb_zmsg *raw = NULL;
+    int outcome = 0;
 
-    switch (cb_link_receive (client->link, deadline, &raw, &client->err)) {
-    case CB_LINK_MESSAGE: {
-        cellblock_event *event = cb_event_new (client, raw, &client->err);
-        cb_zmsg_destroy (&raw);
+    if (event != NULL)
         return event;
+    if (client->link == NULL) {
+        (void)cb_fail (&client->err, CB_E_GONE, "the daemon is gone");
+        return NULL;
     }
+    for (;;) {
+        outcome = cb_link_receive (client->link, deadline, &raw, &client->err);
+        if (outcome != -CB_E_GONE || client->coming_back || client->n_runs == 0)
+            break;
+        /* All that had come was given: the runs are gone on with. */
+        if (cb_client_come_back (client) < 0)
+            return NULL;
+        event = s_next_missed (client);
+        if (event != NULL)
+            return event;
+    }
+    switch (outcome) {
+    case CB_LINK_MESSAGE:
+        event = cb_event_new (client, raw, &client->err);
+        cb_zmsg_destroy (&raw);
+        if (event != NULL)
+            cb_client_count (client, event);
+        return event;
     case CB_LINK_NOTHING:
         (void)cb_fail (&client->err, CB_E_TIMEOUT, "nothing came in the time given");
         return NULL;
@@ -359,6 +404,10 @@ cb_client_keep (cellblock_client *client, cellblock_event *event)
 {
     size_t cost = cb_zmsg_cost (event->message->raw);
 
+    if (client->coming_back) {
+        TAILQ_INSERT_TAIL (&client->missed, event, link);
+        return 0;
+    }
     if (client->n_kept >= CB_KEPT_EVENTS || client->kept_bytes > CB_KEPT_BYTES) {
         cellblock_event_free (&event);
         return cb_fail (&client->err, CB_E_LIMIT,
@@ -386,6 +435,7 @@ cellblock_next (cellblock_client *client, int timeout_ms)
     } else {
         event = cb_client_receive (client, cb_client_deadline (timeout_ms));
     }
-    cb_link_settle (client->link, client->n_kept > 0);
+    if (client->link != NULL)
+        cb_link_settle (client->link, client->n_kept > 0 || !TAILQ_EMPTY (&client->missed));
     return event;
 }

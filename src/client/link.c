@@ -335,6 +335,13 @@ cb_link_receive (cb_link *self, cb_usec deadline, cb_zmsg **ret_message, cb_err 
 }
 
 int
+cb_link_is_gone (cb_link *self)
+{
+    self->gone |= s_monitor_spoke (self);
+    return self->gone;
+}
+
+int
 cb_link_fd (const cb_link *self)
 {
     return self->epoll_fd;

@@ -27,6 +27,9 @@ enum { CB_LINK_MESSAGE, CB_LINK_NOTHING, CB_LINK_INTERRUPTED }; /* outcomes of c
  * -CB_E_LIMIT for one message that was dropped. */
 int cb_link_receive (cb_link *self, cb_usec deadline, cb_zmsg **ret_message, cb_err *err);
 
+/* Whether the peer is gone, as far as that is known without waiting. */
+int cb_link_is_gone (cb_link *self);
+
 /* Level-triggered: readable while there is something to receive. Borrowed. */
 int cb_link_fd (const cb_link *self);
 /* To be called at the end of every function of the interface that touched the link: sets the

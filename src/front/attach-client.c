@@ -99,6 +99,10 @@ s_on_ready (cb_zpeer *peer, void *context)
         result = cb_readers_add (cb_session_readers (self->door->session), peer, &err);
     if (result < 0)
         s_drop (self, "an attaching client is refused", err.text);
+    else if (self->guest != NULL)
+        cb_session_guest_back (self->door->session, &self->guest->guest, cb_zpeer_identity (peer));
+    else if (self->channel == CB_CHANNEL_IOPUB)
+        cb_session_reader_back (self->door->session);
 }
 
 /* NULL: it cannot be read; the connection may be gone then. */

@@ -71,3 +71,38 @@ cb_verb_run (cb_request *request, cb_err *err)
         (void)!cb_session_stop (session, "its cell was refused", NULL, NULL, NULL);
     return result;
 }
+
+/* ---- resume ---- */
+
+typedef struct search {
+    const char *msg_id;
+    cb_session *found;
+} search;
+
+static void
+s_look (cb_session *session, void *context)
+{
+    search *self = context;
+
+    if (self->found == NULL && cb_session_has_cell (session, self->msg_id))
+        self->found = session;
+}
+
+/* A client whose broker died: the answer first, then what of his cell he has not had. */
+int
+cb_verb_resume (cb_request *request, cb_err *err)
+{
+    search look = {.msg_id = cb_request_text (request, "request")};
+    cb_resume resume = {.peer = request->client->peer,
+                        .after = cb_request_size (request, "after", 0)};
+
+    cb_registry_each (request->control->registry, s_look, &look);
+    if (look.found == NULL)
+        return cb_fail (err, CB_E_NOTFOUND,
+                        "the cell is not known here: it had not begun when the broker was started "
+                        "again, or its session is gone");
+    CB_TRY (cb_session_may_resume (look.found, look.msg_id, err));
+    cb_request_done (request, json_pack ("{s:s}", "session", cb_session_name (look.found)));
+    cb_session_resume (look.found, look.msg_id, &resume);
+    return 0;
+}

@@ -5,10 +5,11 @@
  * kernel counts as ready when reply, busy and idle of a probe of ours were seen: then iopub is
  * known to arrive. An end is told in on_gone after the warden has cleaned up and iopub was read to
  * its end, so no output is lost and the cause is a fact. */
-#include "kernel/kernel.h"
+#include "kernel/kernel-int.h"
 
 #include "base/fdio.h"
 #include "base/log.h"
+#include "base/table.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -27,43 +28,12 @@
 #define DYING_LIMIT (20 * CB_USEC_PER_SEC)
 
 /* A kernel's words about itself are about a KiB. */
-#define INFO_MAX ((size_t)65536)
+#define INFO_MAX ((size_t)CB_PAGE_INFO)
 
 #define SEEN_REPLY 1U
 #define SEEN_BUSY  2U
 #define SEEN_IDLE  4U
 #define SEEN_ALL   7U
-
-struct cb_kernel {
-    cb_loop *loop;         /* borrowed */
-    cb_launcher *launcher; /* borrowed */
-    const cb_kernel_events *events;
-    void *context;
-    const cb_jail_spec *spec; /* borrowed */
-    cb_kernel_state state;
-    cb_launch_watch watch;
-    uint64_t jail; /* its number, also after its end */
-    cb_link *link;
-    cb_launch_started started;
-    int tree;
-    int pidfd;
-    cb_source *pidfd_source;
-    cb_source *timer;
-    cb_usage_files usage;
-    char identity[CB_NAME_MAX + 16]; /* session of our headers and routing id */
-    char probe[CB_MSG_ID_MAX];
-    unsigned seen;    /* SEEN_* of the probe */
-    cb_usec deadline; /* of the state */
-    cb_usec probe_at; /* the next probe */
-    cb_usec asked_at; /* START */
-    char why[256];    /* what we killed it for */
-    char closed[64];  /* a channel it closed, in words */
-    int iopub_closed;
-    int exited;
-    char *info; /* owned: what it says about itself */
-    size_t info_size;
-    cb_death death;
-};
 
 static void
 s_become (cb_kernel *self, cb_kernel_state next)
@@ -186,15 +156,21 @@ s_on_started (cb_launch_watch *watch, const cb_launch_started *started, int tree
     if (self->state != CB_KERNEL_LAUNCHING)
         return;
     s_become (self, CB_KERNEL_PROBING);
-    cb_usage_open (&self->usage, started->kernel_pid);
-    if (cb_loop_io (self->loop, pidfd, EPOLLIN, s_on_pidfd, self, &self->pidfd_source, &err) < 0) {
+    if (cb_kernel_watch_process_ (self, &err) < 0)
         cb_kernel_kill (self, err.text);
-        return;
-    }
-    cb_source_priority (self->pidfd_source, CB_PRIORITY_DEATH);
 }
 
-static const cb_launch_watch_events s_watch_events = {s_on_started, s_on_failed, s_on_exited};
+int
+cb_kernel_watch_process_ (cb_kernel *self, cb_err *err)
+{
+    cb_usage_open (&self->usage, self->started.kernel_pid);
+    CB_TRY (
+        cb_loop_io (self->loop, self->pidfd, EPOLLIN, s_on_pidfd, self, &self->pidfd_source, err));
+    cb_source_priority (self->pidfd_source, CB_PRIORITY_DEATH);
+    return 0;
+}
+
+const cb_launch_watch_events cb_kernel_watch_events_ = {s_on_started, s_on_failed, s_on_exited};
 
 static void
 s_ready (cb_kernel *self)
@@ -227,15 +203,16 @@ s_probe_sign (cb_jmsg *message)
                                              : 0;
 }
 
-/* Kept for those who ask while a cell runs. Without memory, or with a novel, nothing is kept. */
+/* Kept for those who ask while a cell runs; a novel is not. */
 static void
 s_keep_info (cb_kernel *self, cb_part content)
 {
-    if (self->info != NULL || content.size > INFO_MAX ||
-        (self->info = malloc (content.size + 1)) == NULL)
+    cb_page_shared *shared = self->page->shared;
+
+    if (shared->info_size > 0 || content.size > INFO_MAX)
         return;
-    memcpy (self->info, content.data, content.size);
-    self->info_size = content.size;
+    memcpy (shared->info, content.data, content.size);
+    shared->info_size = (uint32_t)content.size;
 }
 
 static void
@@ -322,10 +299,10 @@ s_on_skipped (cb_link *link, cb_channel channel, uint64_t bytes, void *context)
         self->events->on_skipped (self, channel, bytes, self->context);
 }
 
-static const cb_link_events s_link_events = {s_on_open, s_on_message, s_on_skipped, s_on_lost};
+const cb_link_events cb_kernel_link_events_ = {s_on_open, s_on_message, s_on_skipped, s_on_lost};
 
-static void
-s_on_time (cb_source *source, void *context)
+void
+cb_kernel_on_time_ (cb_source *source, void *context)
 {
     cb_kernel *self = context;
     cb_usec now = cb_now ();
@@ -356,104 +333,6 @@ s_on_time (cb_source *source, void *context)
         (void)snprintf (why, sizeof why, "the kernel did not answer within %u s of its start",
                         (unsigned)(CB_KERNEL_START_LIMIT / CB_USEC_PER_SEC));
     cb_kernel_kill (self, why);
-}
-
-/* ---- making it ---- */
-
-static int
-s_connection_file (const cb_kernel *self, const char *key, cb_err *err)
-{
-    cb_owned (cb_json) json_t *object =
-        json_pack ("{s:s, s:s, s:s, s:[i,i,i,i,i]}", "key", key, "signature_scheme", "hmac-sha256",
-                   "session", self->identity, "fds", CB_STAGE_FD_CHANNELS, CB_STAGE_FD_CHANNELS + 1,
-                   CB_STAGE_FD_CHANNELS + 2, CB_STAGE_FD_CHANNELS + 3, CB_STAGE_FD_CHANNELS + 4);
-    size_t size = 0;
-    cb_auto_free char *text = object != NULL ? cb_json_text (object, &size) : NULL;
-
-    if (text == NULL)
-        return cb_fail_nomem (err);
-    return cb_memfd ("cellblock-connection", text, size, err);
-}
-
-static int
-s_ask (cb_kernel *self, const cb_kernel_options *options, cb_err *err)
-{
-    cb_scoped (cb_channels) cb_channels channels;
-    char key[65];
-    char token[9];
-
-    cb_random_hex (key, 32);
-    cb_random_hex (token, 4);
-    (void)snprintf (self->identity, sizeof self->identity, "%s-%s", self->spec->name, token);
-    cb_channels_init (&channels);
-    CB_TRY (cb_channels_make (&channels, options->runtime_fd, err));
-    cb_auto_close int connection = s_connection_file (self, key, err);
-    CB_TRY (connection);
-    cb_auto_close int page =
-        cb_memfd ("cellblock-page", self->identity, sizeof self->identity, err);
-    CB_TRY (page);
-    cb_launch_order order = {
-        .spec = self->spec, .channels = &channels, .connection = connection, .page = page};
-    CB_TRY (cb_launcher_start (self->launcher, &self->watch, &order, err));
-    self->jail = self->watch.jail;
-    s_become (self, CB_KERNEL_LAUNCHING);
-    cb_link_options link = {.name = self->spec->name,
-                            .key = key,
-                            .session = self->identity,
-                            .max_message = options->max_message,
-                            .quota = options->quota};
-    self->link = cb_link_new (self->loop, &channels, &link, &s_link_events, self, err);
-    explicit_bzero (key, sizeof key);
-    return self->link != NULL ? 0 : -CB_E_IO;
-}
-
-cb_kernel *
-cb_kernel_new (cb_loop *loop, cb_launcher *launcher, const cb_kernel_options *options,
-               const cb_kernel_events *events, void *context, cb_err *err)
-{
-    cb_owned (cb_kernel) cb_kernel *self = calloc (1, sizeof *self);
-
-    if (self == NULL) {
-        (void)cb_fail_nomem (err);
-        return NULL;
-    }
-    *self = (cb_kernel){.loop = loop,
-                        .launcher = launcher,
-                        .events = events,
-                        .context = context,
-                        .spec = options->spec,
-                        .watch.events = &s_watch_events,
-                        .tree = -1,
-                        .pidfd = -1,
-                        .probe_at = CB_USEC_NEVER,
-                        .asked_at = cb_now ()};
-    cb_usage_init (&self->usage);
-    self->deadline = self->asked_at + CB_KERNEL_START_LIMIT;
-    if (cb_loop_at (loop, self->deadline, s_on_time, self, &self->timer, err) < 0 ||
-        s_ask (self, options, err) < 0)
-        return NULL;
-    return cb_take (self);
-}
-
-void
-cb_kernel_destroy (cb_kernel **self_at)
-{
-    cb_kernel *self = *self_at;
-
-    if (self == NULL)
-        return;
-    cb_launcher_abandon (self->launcher, &self->watch);
-    if (self->exited)
-        cb_launcher_release (self->launcher, self->jail);
-    cb_source_destroy (&self->timer);
-    cb_source_destroy (&self->pidfd_source);
-    cb_link_destroy (&self->link);
-    cb_usage_done (&self->usage);
-    free (self->info);
-    cb_close (&self->pidfd);
-    cb_close (&self->tree);
-    free (self);
-    *self_at = NULL;
 }
 
 /* ---- what it is and does ---- */
@@ -530,7 +409,36 @@ cb_kernel_forward (cb_kernel *self, cb_channel channel, const cb_jmsg *message, 
 cb_part
 cb_kernel_info (const cb_kernel *self)
 {
-    return (cb_part){self->info, self->info_size};
+    const cb_page_shared *shared = self->page->shared;
+
+    return (cb_part){shared->info_size > 0 ? shared->info : NULL, shared->info_size};
+}
+
+cb_page *
+cb_kernel_page (const cb_kernel *self)
+{
+    return self->page;
+}
+
+void
+cb_kernel_hold (cb_kernel *self, cb_channel channel)
+{
+    cb_link_hold (self->link, channel);
+}
+
+void
+cb_kernel_let_go (cb_kernel *self, cb_channel channel)
+{
+    cb_link_let_go (self->link, channel);
+}
+
+void
+cb_kernel_pause (cb_kernel *self, int paused)
+{
+    static const cb_channel channels[] = {CB_CHANNEL_SHELL, CB_CHANNEL_IOPUB, CB_CHANNEL_STDIN};
+
+    for (size_t i = 0; i < CB_COUNT (channels); i++)
+        cb_link_pause (self->link, channels[i], paused);
 }
 
 void

@@ -30,11 +30,19 @@ typedef struct cb_kernel_options {
     int runtime_fd;           /* borrowed: where sockets are made for a moment */
     size_t max_message;       /* bytes of a message of the kernel that is kept */
     cb_quota *quota;          /* borrowed; NULL: not accounted */
+    cb_launch_left *left;     /* borrowed; for cb_kernel_adopt */
 } cb_kernel_options;
 
 /* Makes sockets and key, asks the warden. Owned; NULL with err. */
 cb_kernel *cb_kernel_new (cb_loop *loop, cb_launcher *launcher, const cb_kernel_options *options,
                           const cb_kernel_events *events, void *context, cb_err *err);
+/* One that a broker before us left behind (options->left), with what came of it since. Takes what
+ * it needs out of left, also on failure (then the jail is killed). It is idle, or busy
+ * (cb_kernel_resume_busy); no on_ready comes, and no message before the next turn of the loop.
+ * Owned; NULL with err. */
+cb_kernel *cb_kernel_adopt (cb_loop *loop, cb_launcher *launcher, const cb_kernel_options *options,
+                            const cb_kernel_events *events, void *context, cb_err *err);
+void cb_kernel_resume_busy (cb_kernel *self);
 /* A jail that still lives is killed; nothing is told. */
 void cb_kernel_destroy (cb_kernel **self);
 
@@ -62,6 +70,14 @@ int cb_kernel_forward (cb_kernel *self, cb_channel channel, const cb_jmsg *messa
 cb_part cb_kernel_info (const cb_kernel *self);
 /* Reply and idle of the request are in. */
 void cb_kernel_done (cb_kernel *self);
+/* What a broker after us will know. Borrowed. */
+cb_page *cb_kernel_page (const cb_kernel *self);
+/* The message that is being told, and what follows it on its channel, is told again to a broker
+ * after us, until cb_kernel_let_go. */
+void cb_kernel_hold (cb_kernel *self, cb_channel channel);
+void cb_kernel_let_go (cb_kernel *self, cb_channel channel);
+/* Nothing is read of it for a while. */
+void cb_kernel_pause (cb_kernel *self, int paused);
 /* Whether this id was used not long ago. */
 int cb_kernel_knows (const cb_kernel *self, const char *msg_id);
 /* Answers an input_request whose header is given: content {"value": text}. CB_INPUT_END raises

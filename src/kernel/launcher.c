@@ -10,9 +10,13 @@
 #include "base/fdio.h"
 #include "base/log.h"
 
+#include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 
+/* The warden is at home: its list takes milliseconds. */
+#define LIST_WAIT (10 * CB_USEC_PER_SEC)
 /* Packets taken in one turn of the loop. */
 #define PACKETS_A_TURN 16
 
@@ -26,6 +30,9 @@ struct cb_launcher {
     uint64_t next_serial;
     cb_launch_watch *watches; /* borrowed, linked by next */
     char *packet;             /* room for one */
+    int collecting;           /* jails that are listed are kept for cb_launcher_left */
+    cb_launch_left *left;     /* owned */
+    size_t n_left;
 };
 
 static int
@@ -82,14 +89,59 @@ s_pay_kills (cb_launcher *self)
     cb_source_set_events (self->source, EPOLLIN);
 }
 
-static void
-s_on_jail (cb_launcher *self, uint64_t jail)
+void
+cb_launcher_kill_left (cb_launcher *self, uint64_t jail)
 {
-    if (s_find (self, jail) != NULL)
-        return;
-    cb_log_warn ("killing a jail of the broker before", CB_INT ("jail", jail));
     if (s_send (self, CB_LAUNCH_KILL, jail, NULL, 0, NULL) < 0)
         cb_log_error ("the warden's line is full", CB_INT ("jail", jail));
+}
+
+void
+cb_launch_left_done (cb_launch_left *self)
+{
+    cb_close (&self->tree);
+    cb_close (&self->pidfd);
+    cb_channels_done (&self->channels);
+    cb_page_destroy (&self->page);
+}
+
+/* The descriptors of a JAIL, in the order of cb_launch_type's comment. */
+static void
+s_keep_left (cb_launcher *self, cb_launch_in *in)
+{
+    const size_t n = CB_CHANNEL__COUNT;
+    int *fds = in->packet.fds;
+    cb_launch_left *grown = realloc (self->left, (self->n_left + 1) * sizeof *grown);
+
+    if (grown == NULL) {
+        cb_launcher_kill_left (self, in->head.jail);
+        return;
+    }
+    self->left = grown;
+    cb_launch_left *left = &self->left[self->n_left++];
+    *left = (cb_launch_left){.jail = in->head.jail,
+                             .tree = cb_take_fd (&fds[0]),
+                             .pidfd = cb_take_fd (&fds[1]),
+                             .why = CB_ERR_INIT};
+    memcpy (&left->started, in->body, sizeof left->started);
+    cb_channels_init (&left->channels);
+    for (size_t i = 0; i < n; i++)
+        left->channels.connected[i] = cb_take_fd (&fds[2 + n + i]);
+    left->page = cb_page_open (fds[2 + 2 * n + 1], &left->why);
+}
+
+/* Listed, or (STARTED) asked for by a broker that is no more. */
+static void
+s_on_jail (cb_launcher *self, cb_launch_in *in)
+{
+    if (s_find (self, in->head.jail) != NULL)
+        return;
+    if (self->collecting && in->head.type == CB_LAUNCH_JAIL) {
+        s_keep_left (self, in);
+        return;
+    }
+    cb_log_warn ("killing a jail of the broker before", CB_INT ("jail", in->head.jail));
+    cb_launcher_kill_left (self, in->head.jail);
 }
 
 static void
@@ -124,7 +176,9 @@ s_dispatch (cb_launcher *self, cb_launch_in *in)
 
     switch (head->type) {
     case CB_LAUNCH_STARTED:
-        if (watch != NULL)
+        if (watch == NULL)
+            s_on_jail (self, in);
+        else
             watch->events->on_started (watch, in->body, cb_take_fd (&in->packet.fds[0]),
                                        cb_take_fd (&in->packet.fds[1]));
         break;
@@ -135,10 +189,12 @@ s_dispatch (cb_launcher *self, cb_launch_in *in)
         s_on_exited (self, watch, in->body);
         break;
     case CB_LAUNCH_JAIL:
-        s_on_jail (self, head->jail);
+        s_on_jail (self, in);
+        break;
+    case CB_LAUNCH_LISTED:
+        self->collecting = 0;
         break;
     case CB_LAUNCH_DONE:
-    case CB_LAUNCH_LISTED:
         break;
     default:
         cb_log_warn ("unexpected packet of the warden",
@@ -188,6 +244,36 @@ s_on_io (cb_source *source, int fd, uint32_t events, void *context)
     }
 }
 
+int
+cb_launcher_left (cb_launcher *self, cb_launch_left **ret_left, size_t *ret_count, cb_err *err)
+{
+    cb_usec until = cb_now () + LIST_WAIT;
+
+    self->collecting = 1;
+    while (self->collecting) {
+        struct pollfd watch = {.fd = self->socket, .events = POLLIN};
+        cb_usec now = cb_now ();
+        if (now >= until)
+            return cb_fail (err, CB_E_TIMEOUT, "the warden does not list its jails");
+        (void)poll (&watch, 1, (int)((until - now) / CB_USEC_PER_MSEC) + 1);
+        if (watch.revents != 0 && s_take_one (self) < 0)
+            return cb_fail (err, CB_E_GONE, "the warden is gone");
+    }
+    *ret_left = cb_take (self->left);
+    *ret_count = self->n_left;
+    self->n_left = 0;
+    return 0;
+}
+
+void
+cb_launcher_watch (cb_launcher *self, cb_launch_watch *watch, uint64_t jail)
+{
+    watch->jail = jail;
+    watch->kill_owed = 0;
+    watch->next = self->watches;
+    self->watches = watch;
+}
+
 cb_launcher *
 cb_launcher_new (cb_loop *loop, int socket, const cb_launcher_events *events, void *context,
                  cb_err *err)
@@ -225,6 +311,9 @@ cb_launcher_destroy (cb_launcher **self_at)
         return;
     cb_source_destroy (&self->source);
     cb_close (&self->socket);
+    while (self->n_left > 0)
+        cb_launch_left_done (&self->left[--self->n_left]);
+    free (self->left);
     free (self->packet);
     free (self);
     *self_at = NULL;
@@ -253,10 +342,7 @@ cb_launcher_start (cb_launcher *self, cb_launch_watch *watch, const cb_launch_or
                          .fds = fds,
                          .n_fds = n_fds};
     CB_TRY (cb_launch_send (self->socket, &out, err));
-    watch->jail = jail;
-    watch->kill_owed = 0;
-    watch->next = self->watches;
-    self->watches = watch;
+    cb_launcher_watch (self, watch, jail);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include "jail/launchmsg.h"
 #include "kernel/channels.h"
+#include "kernel/page.h"
 #include "loop/loop.h"
 
 typedef struct cb_launcher cb_launcher;
@@ -32,11 +33,31 @@ typedef struct cb_launcher_events {
     void (*on_warden_gone) (void *context);
 } cb_launcher_events;
 
+/* A jail that a broker before us left behind. What is not taken out of it is closed. */
+typedef struct cb_launch_left {
+    uint64_t jail;
+    cb_launch_started started;
+    int tree;  /* owned */
+    int pidfd; /* owned */
+    cb_channels channels;
+    cb_page *page; /* owned; NULL: it cannot be gone on with, `why` */
+    cb_err why;
+} cb_launch_left;
+void cb_launch_left_done (cb_launch_left *self);
+
 /* Takes socket (SEQPACKET to the warden, made non-blocking). Owned. Asks at once for the jails a
- * broker before us left behind, and has them killed. */
+ * broker before us left behind; those that cb_launcher_left does not get are killed. */
 cb_launcher *cb_launcher_new (cb_loop *loop, int socket, const cb_launcher_events *events,
                               void *context, cb_err *err);
 void cb_launcher_destroy (cb_launcher **self);
+
+/* Waits for the warden's list: an array of *ret_count jails that were left behind, in the order of
+ * their start; the caller's, each done with cb_launch_left_done. Before the loop runs. */
+int cb_launcher_left (cb_launcher *self, cb_launch_left **ret_left, size_t *ret_count, cb_err *err)
+    __attribute__ ((warn_unused_result));
+/* Such a jail has somebody who watches it, or is killed. */
+void cb_launcher_watch (cb_launcher *self, cb_launch_watch *watch, uint64_t jail);
+void cb_launcher_kill_left (cb_launcher *self, uint64_t jail);
 
 typedef struct cb_launch_order {
     const cb_jail_spec *spec;

@@ -18,6 +18,8 @@
 
 /* Bytes that may wait for a kernel that does not read: a cell's source, some inputs. */
 #define OUT_LIMIT ((size_t)32 * 1024 * 1024)
+/* Characters of such a beginning. */
+#define HIDDEN_SIZE 17
 /* Frames of a message: six of the protocol, a topic, the buffers. */
 #define PARTS_MAX (CB_BUFFERS_MAX + 16)
 
@@ -39,6 +41,9 @@ typedef struct peer_slot {
     cb_link *link;
     cb_channel channel;
     cb_zpeer *peer;
+    cb_recvring ring;
+    uint64_t before; /* bytes handled before the message that is being told */
+    int held;
 } peer_slot;
 
 struct cb_link {
@@ -48,8 +53,10 @@ struct cb_link {
     const char *name;
     const char *session;
     peer_slot slots[CB_CHANNEL__COUNT];
-    cb_parents parents;
-    char hidden[18]; /* how the ids of our own requests begin: random, so no client's does */
+    cb_page *page;       /* borrowed */
+    cb_parents *parents; /* in the page */
+    char *hidden; /* in the page: how the ids of our own requests begin: random, so no client's does
+                   */
     uint64_t refused[REFUSED__COUNT];
 };
 
@@ -78,18 +85,84 @@ s_parent_fits (cb_link *self, cb_channel channel, const cb_jmsg *message)
     if (message->parent_id[0] == '\0')
         return channel == CB_CHANNEL_IOPUB && (strcmp (message->msg_type, "status") == 0 ||
                                                strcmp (message->msg_type, "iopub_welcome") == 0);
-    return cb_parents_has (&self->parents, message->parent_id);
+    return cb_parents_has (self->parents, message->parent_id);
+}
+
+/* ---- what is handled ---- */
+
+/* Into the state to come; in force with the next commit. */
+static void
+s_note (peer_slot *slot)
+{
+    cb_zmtp_saved *saved = &slot->link->page->work.channels[slot->channel];
+
+    slot->before = saved->handled;
+    if (slot->held)
+        return;
+    cb_zpeer_save (slot->peer, saved);
 }
 
 static void
-s_on_message (cb_zpeer *peer, cb_zmsg *raw, void *context)
+s_commit (peer_slot *slot)
+{
+    cb_page *page = slot->link->page;
+
+    page->shared->sending[slot->channel] = slot->peer != NULL && cb_zpeer_queued (slot->peer) > 0;
+    cb_page_commit (page);
+    slot->ring.kept = page->work.channels[slot->channel].handled;
+}
+
+void
+cb_link_hold (cb_link *self, cb_channel channel)
+{
+    peer_slot *slot = &self->slots[channel];
+
+    if (!slot->held)
+        self->page->work.channels[channel].handled = slot->before;
+    slot->held = 1;
+}
+
+void
+cb_link_let_go (cb_link *self, cb_channel channel)
+{
+    peer_slot *slot = &self->slots[channel];
+
+    slot->held = 0;
+    if (slot->peer == NULL)
+        return;
+    s_note (slot);
+    slot->ring.kept = self->page->work.channels[channel].handled;
+}
+
+void
+cb_link_pause (cb_link *self, cb_channel channel, int paused)
+{
+    if (self->slots[channel].peer != NULL)
+        cb_zpeer_pause (self->slots[channel].peer, paused);
+}
+
+static void
+s_on_starved (cb_zpeer *peer, void *context)
 {
     peer_slot *slot = context;
+    cb_zmtp_saved *saved = &slot->link->page->work.channels[slot->channel];
+    uint64_t handled = saved->handled;
+
+    (void)peer;
+    s_note (slot);
+    if (saved->handled != handled)
+        s_commit (slot);
+}
+
+/* ---- what comes ---- */
+
+static void
+s_look_at (peer_slot *slot, cb_zmsg *raw)
+{
     cb_link *self = slot->link;
     cb_err err = CB_ERR_INIT;
     cb_owned (cb_jmsg) cb_jmsg *message = NULL;
 
-    (void)peer;
     if (cb_jmsg_read (self->signer, raw, &message, &err) < 0) {
         s_refuse (self, REFUSED_FRAMING, slot->channel, "", err.text);
         return;
@@ -104,6 +177,18 @@ s_on_message (cb_zpeer *peer, cb_zmsg *raw, void *context)
         return;
     }
     self->events->on_message (self, slot->channel, message, self->context);
+}
+
+static void
+s_on_message (cb_zpeer *peer, cb_zmsg *raw, void *context)
+{
+    peer_slot *slot = context;
+
+    (void)peer;
+    s_note (slot);
+    s_look_at (slot, raw);
+    /* Nothing is destroyed from within a message. */
+    s_commit (slot);
 }
 
 static void
@@ -140,32 +225,39 @@ s_on_skipped (cb_zpeer *peer, uint64_t bytes, void *context)
 static const cb_zpeer_events s_events = {.on_ready = s_on_ready,
                                          .on_message = s_on_message,
                                          .on_closed = s_on_closed,
-                                         .on_skipped = s_on_skipped};
+                                         .on_skipped = s_on_skipped,
+                                         .on_starved = s_on_starved};
 
-/* What the channels are: the type of our end, and the bytes of a message that is kept (0: the
- * options' max_message). A reply is two lines, or carries a traceback; nothing is expected on hb.
- */
-static const struct {
-    const char *socket_type;
-    size_t max_message;
-} s_channels[CB_CHANNEL__COUNT] = {
-    [CB_CHANNEL_SHELL] = {"DEALER", (size_t)8 * 1024 * 1024},
-    [CB_CHANNEL_IOPUB] = {"SUB", 0},
-    [CB_CHANNEL_STDIN] = {"DEALER", (size_t)256 * 1024},
-    [CB_CHANNEL_CONTROL] = {"DEALER", (size_t)1024 * 1024},
-    [CB_CHANNEL_HB] = {"REQ", 4096},
+/* The type of our end. The bytes of a message that is kept are the page's: a reply is two lines, or
+ * carries a traceback; nothing is expected on hb. */
+static const char *const s_types[CB_CHANNEL__COUNT] = {
+    [CB_CHANNEL_SHELL] = "DEALER",   [CB_CHANNEL_IOPUB] = "SUB", [CB_CHANNEL_STDIN] = "DEALER",
+    [CB_CHANNEL_CONTROL] = "DEALER", [CB_CHANNEL_HB] = "REQ",
 };
+
+static int
+s_open_ring (peer_slot *slot, int resume, cb_err *err)
+{
+    cb_page *page = slot->link->page;
+    unsigned i = slot->channel;
+
+    if (resume)
+        return cb_recvring_resume (&slot->ring, &page->shared->logs[i], page->rings[i],
+                                   page->rooms[i], page->work.channels[i].handled, err);
+    cb_recvring_init (&slot->ring, &page->shared->logs[i], page->rings[i], page->rooms[i]);
+    return 0;
+}
 
 static int
 s_open (cb_link *self, cb_loop *loop, cb_channels *channels, const cb_link_options *options,
         cb_err *err)
 {
     for (unsigned i = 0; i < CB_CHANNEL__COUNT; i++) {
-        size_t own = s_channels[i].max_message;
+        size_t own = cb_page_channel_max ((cb_channel)i);
         size_t max = own > 0 ? own : options->max_message;
         int named = i != CB_CHANNEL_IOPUB && i != CB_CHANNEL_HB;
         cb_zpeer_options peer = {
-            .zmtp = {.socket_type = s_channels[i].socket_type,
+            .zmtp = {.socket_type = s_types[i],
                      /* One id on shell, stdin and control: a kernel asks for input on stdin by the
                       * identity that the request had on shell. */
                      .identity = named ? options->session : NULL,
@@ -181,13 +273,22 @@ s_open (cb_link *self, cb_loop *loop, cb_channels *channels, const cb_link_optio
             .quota = options->quota,
             .handshake = CB_USEC_NEVER, /* a Python is starting; the kernel's own deadline counts */
             .priority = i == CB_CHANNEL_CONTROL ? CB_PRIORITY_CONTROL : CB_PRIORITY_NORMAL};
+        const cb_zmtp_saved *saved = &self->page->work.channels[i];
         self->slots[i].link = self;
         self->slots[i].channel = (cb_channel)i;
+        /* A heartbeat that never began is not needed. */
+        if (options->resume && i == CB_CHANNEL_HB && !saved->traffic)
+            continue;
+        CB_TRY (s_open_ring (&self->slots[i], options->resume, err));
+        peer.ring = &self->slots[i].ring;
+        peer.resume = options->resume ? saved : NULL;
         self->slots[i].peer = cb_zpeer_new (loop, cb_take_fd (&channels->connected[i]), &peer,
                                             &s_events, &self->slots[i], err);
         if (self->slots[i].peer == NULL)
             return -CB_E_IO;
     }
+    if (options->resume)
+        return 0;
     return cb_zpeer_subscribe (self->slots[CB_CHANNEL_IOPUB].peer, "", 0, err);
 }
 
@@ -201,12 +302,18 @@ cb_link_new (cb_loop *loop, cb_channels *channels, const cb_link_options *option
         (void)cb_fail_nomem (err);
         return NULL;
     }
-    *self = (cb_link){
-        .events = events, .context = context, .name = options->name, .session = options->session};
-    cb_parents_init (&self->parents);
-    cb_random_hex (self->hidden, 8);
-    self->hidden[16] = '-';
-    self->hidden[17] = '\0';
+    *self = (cb_link){.events = events,
+                      .context = context,
+                      .name = options->name,
+                      .session = options->session,
+                      .page = options->page,
+                      .parents = &options->page->shared->parents,
+                      .hidden = options->page->shared->hidden};
+    if (!options->resume) {
+        cb_parents_init (self->parents);
+        cb_random_hex (self->hidden, 8);
+        memcpy (self->hidden + HIDDEN_SIZE - 1, "-", 2);
+    }
     self->signer = cb_signer_new (options->key, "hmac-sha256", err);
     if (self->signer == NULL || s_open (self, loop, channels, options, err) < 0)
         return NULL;
@@ -234,10 +341,14 @@ s_closed (cb_channel channel, cb_err *err)
 }
 
 static int
-s_send (cb_zpeer *peer, cb_zmsg *message, cb_err *err)
+s_send (peer_slot *slot, cb_zmsg *message, cb_err *err)
 {
-    int result = cb_zpeer_send (peer, message, 0, err);
+    uint8_t *sending = &slot->link->page->shared->sending[slot->channel];
 
+    /* Half a message in the socket would make nonsense of what another broker sends. */
+    *sending = 1;
+    int result = cb_zpeer_send (slot->peer, message, 0, err);
+    *sending = cb_zpeer_queued (slot->peer) > 0;
     CB_TRY (result);
     if (result == CB_ZPEER_FULL)
         return cb_fail (err, CB_E_BUSY, "the kernel does not read what it is sent");
@@ -262,9 +373,9 @@ cb_link_send (cb_link *self, const cb_link_request *request, cb_err *err)
     cb_owned (cb_zmsg) cb_zmsg *message = cb_jmsg_write (self->signer, &draft, err);
     if (message == NULL)
         return -CB_E_NOMEM;
-    CB_TRY (s_send (peer, message, err));
+    CB_TRY (s_send (&self->slots[request->channel], message, err));
     if (request->channel != CB_CHANNEL_STDIN)
-        cb_parents_add (&self->parents, draft.msg_id);
+        cb_parents_add (self->parents, draft.msg_id);
     return 0;
 }
 
@@ -278,9 +389,9 @@ cb_link_forward (cb_link *self, cb_channel channel, const cb_jmsg *message, cb_e
     cb_owned (cb_zmsg) cb_zmsg *copy = cb_jmsg_resign (message, self->signer, NULL, 0, err);
     if (copy == NULL)
         return -CB_E_NOMEM;
-    CB_TRY (s_send (peer, copy, err));
+    CB_TRY (s_send (&self->slots[channel], copy, err));
     if (channel != CB_CHANNEL_STDIN)
-        cb_parents_add (&self->parents, message->msg_id);
+        cb_parents_add (self->parents, message->msg_id);
     return 0;
 }
 
@@ -296,13 +407,13 @@ cb_link_hidden_id (const cb_link *self, char msg_id[CB_MSG_ID_MAX])
 int
 cb_link_is_hidden (const cb_link *self, const char *msg_id)
 {
-    return strncmp (msg_id, self->hidden, sizeof self->hidden - 1) == 0;
+    return strncmp (msg_id, self->hidden, HIDDEN_SIZE) == 0;
 }
 
 int
 cb_link_knows (const cb_link *self, const char *msg_id)
 {
-    return cb_parents_has (&self->parents, msg_id);
+    return cb_parents_has (self->parents, msg_id);
 }
 
 uint64_t

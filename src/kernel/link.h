@@ -3,7 +3,7 @@
 #define CB_KERNEL_LINK_H
 
 #include "kernel/channels.h"
-#include "kernel/parents.h"
+#include "kernel/page.h"
 #include "net/zpeer.h"
 #include "wire/jmsg.h"
 
@@ -29,6 +29,8 @@ typedef struct cb_link_options {
     const char *session; /* of our headers towards it; borrowed for the link's life */
     size_t max_message;  /* bytes of a message on iopub that is kept */
     cb_quota *quota;     /* borrowed; NULL: not accounted */
+    cb_page *page;       /* borrowed: what is received lies there until it is handled */
+    int resume;          /* 1: go on where the broker before was, as the page says */
 } cb_link_options;
 
 /* Takes the connected descriptors out of channels. Owned; NULL with err. */
@@ -58,6 +60,13 @@ int cb_link_forward (cb_link *self, cb_channel channel, const cb_jmsg *message, 
  * cb_link_send makes are of this kind. */
 void cb_link_hidden_id (const cb_link *self, char msg_id[CB_MSG_ID_MAX]);
 int cb_link_is_hidden (const cb_link *self, const char *msg_id);
+
+/* The message that is being told does not count as handled, nor does what follows it on its
+ * channel, until cb_link_let_go: a broker that comes after us hears it again. */
+void cb_link_hold (cb_link *self, cb_channel channel);
+void cb_link_let_go (cb_link *self, cb_channel channel);
+/* Stops and resumes reading a channel. */
+void cb_link_pause (cb_link *self, cb_channel channel, int paused);
 
 /* Whether a request of this id was sent not long ago. */
 int cb_link_knows (const cb_link *self, const char *msg_id);

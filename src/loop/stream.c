@@ -278,6 +278,12 @@ cb_stream_read (cb_stream *self, char *bytes, size_t room, size_t *ret_size, cb_
     return cb_fail_errno (err, CB_E_IO, "reading failed");
 }
 
+int
+cb_stream_fd (const cb_stream *self)
+{
+    return self->fd;
+}
+
 static int
 s_charge (cb_stream *self, size_t size)
 {

@@ -39,6 +39,9 @@ enum { CB_STREAM_READ, CB_STREAM_AGAIN, CB_STREAM_END }; /* outcomes of cb_strea
 int cb_stream_read (cb_stream *self, char *bytes, size_t room, size_t *ret_size, cb_err *err)
     __attribute__ ((warn_unused_result));
 
+/* Borrowed: for a reader with a way of its own. */
+int cb_stream_fd (const cb_stream *self);
+
 enum { CB_STREAM_ADMITTED, CB_STREAM_FULL }; /* outcomes of cb_stream_admit */
 
 /* Asks to queue size bytes. ADMITTED: they are charged, put them at once. FULL: the limit or the

@@ -29,6 +29,9 @@ struct cb_zpeer {
     cb_source *deadline; /* of the handshake; NULL afterwards */
     const cb_zpeer_events *events;
     void *context;
+    cb_recvring *ring; /* borrowed; NULL: none */
+    size_t out_limit;
+    const cb_quota *quota; /* of what is queued; NULL: none */
     cb_usec calmed;
     unsigned char busy; /* in a turn: destroying leaves the struct to it */
     unsigned char gone; /* destroyed in that turn */
@@ -112,6 +115,20 @@ s_take_events (cb_zpeer *self, int *messages_left, cb_err *err)
     return S_TIRED;
 }
 
+/* One read by way of memory that outlives us. */
+static int
+s_read_ring (cb_zpeer *self, size_t *bytes_left, cb_err *err)
+{
+    const char *bytes = NULL;
+    size_t size = 0;
+    int r = cb_recvring_read (self->ring, cb_stream_fd (self->stream), &bytes, &size, err);
+    if (r != CB_STREAM_READ)
+        return r;
+    *bytes_left -= size < *bytes_left ? size : *bytes_left;
+    CB_TRY (cb_zmtp_feed (self->zmtp, bytes, size, err));
+    return CB_STREAM_READ;
+}
+
 /* One read, into the place of a large frame or by way of the loop's scratch. Nothing is left to
  * read in this turn when less came than was asked for: asking again would cost a call. */
 static int
@@ -119,6 +136,8 @@ s_read (cb_zpeer *self, size_t *bytes_left, cb_err *err)
 {
     size_t room = CB_LOOP_SCRATCH;
     size_t size = 0;
+    if (self->ring != NULL)
+        return s_read_ring (self, bytes_left, err);
     char *place = cb_zmtp_room (self->zmtp, &room);
     char *bytes = place != NULL ? place : cb_loop_scratch (self->loop);
     int r = cb_stream_read (self->stream, bytes, room, &size, err);
@@ -146,6 +165,8 @@ s_work (cb_zpeer *self, cb_err *err)
         int r = s_take_events (self, &messages_left, err);
         if (r != S_STARVED)
             return r < 0 ? r : S_GO_ON_LATER;
+        if (self->events->on_starved != NULL)
+            self->events->on_starved (self, self->context);
         /* What is left in the socket wakes us again; writing that failed has to be told now. */
         if (bytes_left == 0 && cb_stream_broken (self->stream) == NULL)
             return S_WAIT;
@@ -236,7 +257,9 @@ s_open (cb_zpeer *self, int *fd, const cb_zpeer_options *options, cb_err *err)
     cb_zmtp_config zmtp = options->zmtp;
     if (zmtp.quota == NULL)
         zmtp.quota = options->quota;
-    self->zmtp = cb_zmtp_new (&zmtp, err);
+    self->ready = options->resume != NULL;
+    self->zmtp =
+        self->ready ? cb_zmtp_resume (&zmtp, options->resume, err) : cb_zmtp_new (&zmtp, err);
     if (self->zmtp == NULL)
         return -CB_E_INVALID;
     const cb_stream_options stream = {
@@ -246,10 +269,10 @@ s_open (cb_zpeer *self, int *fd, const cb_zpeer_options *options, cb_err *err)
     if (self->stream == NULL)
         return -CB_E_IO;
     CB_TRY (cb_loop_defer (self->loop, on_more, self, &self->more, err));
-    cb_source_on (self->more, 0);
+    cb_source_on (self->more, self->ready);
     cb_source_priority (self->more, options->priority);
     cb_usec time = options->handshake == 0 ? CB_ZPEER_HANDSHAKE_MAX : options->handshake;
-    if (time != CB_USEC_NEVER)
+    if (time != CB_USEC_NEVER && !self->ready)
         CB_TRY (cb_loop_at (self->loop, cb_now () + time, on_deadline, self, &self->deadline, err));
     s_move_output (self);
     return 0;
@@ -265,7 +288,12 @@ cb_zpeer_new (cb_loop *loop, int fd, const cb_zpeer_options *options, const cb_z
         cb_fail_nomem (err);
         return NULL;
     }
-    *self = (cb_zpeer){.loop = loop, .events = events, .context = context};
+    *self = (cb_zpeer){.loop = loop,
+                       .events = events,
+                       .context = context,
+                       .ring = options->ring,
+                       .out_limit = options->out_limit,
+                       .quota = options->quota};
     int r = s_open (self, &fd, options, err);
     cb_close (&fd);
     if (r < 0)
@@ -355,6 +383,24 @@ int
 cb_zpeer_send_always (cb_zpeer *self, cb_zmsg *message, size_t skip, cb_err *err)
 {
     return s_send (self, message, skip, 1, err);
+}
+
+int
+cb_zpeer_has_room (const cb_zpeer *self, const cb_zmsg *message, size_t skip)
+{
+    size_t queued = cb_stream_queued (self->stream);
+    size_t size = s_wire_size (message, skip);
+
+    if (self->quota != NULL && self->quota->limit - self->quota->used < size)
+        return 0;
+    return self->ready &&
+           (queued == 0 || (queued < self->out_limit && size <= self->out_limit - queued));
+}
+
+void
+cb_zpeer_save (const cb_zpeer *self, cb_zmtp_saved *ret_saved)
+{
+    cb_zmtp_save (self->zmtp, ret_saved);
 }
 
 int

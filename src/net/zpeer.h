@@ -5,6 +5,7 @@
 #define CB_NET_ZPEER_H
 
 #include "loop/loop.h"
+#include "net/recvring.h"
 #include "wire/zmtp.h"
 
 typedef struct cb_zpeer cb_zpeer;
@@ -28,6 +29,8 @@ typedef struct cb_zpeer_events {
     void (*on_closed) (cb_zpeer *peer, const cb_err *reason, void *context);
     /* A message over the budget came and is gone (only with zmtp.budget.skip). May be NULL. */
     void (*on_skipped) (cb_zpeer *peer, uint64_t bytes, void *context);
+    /* All that came was looked at. May be NULL; must not destroy the peer. */
+    void (*on_starved) (cb_zpeer *peer, void *context);
 } cb_zpeer_events;
 
 typedef struct cb_zpeer_options {
@@ -35,6 +38,9 @@ typedef struct cb_zpeer_options {
     size_t out_limit; /* bytes queued towards the peer before a send says CB_ZPEER_FULL */
     cb_quota *quota;  /* borrowed: bytes queued both ways (zmtp.quota where that is NULL) */
     int priority;
+    cb_recvring *ring; /* borrowed: where received bytes lie; NULL: nowhere in particular */
+    const cb_zmtp_saved *resume; /* of a stream that another process has begun; NULL: from its
+                                    beginning. Ready at once, on_ready does not come */
     cb_usec handshake; /* time for it; 0: CB_ZPEER_HANDSHAKE_MAX; CB_USEC_NEVER: the caller looks */
 } cb_zpeer_options;
 
@@ -55,6 +61,12 @@ int cb_zpeer_send (cb_zpeer *self, cb_zmsg *message, size_t skip, cb_err *err);
 /* The same without the limit, for the few messages that must not be lost (a reply, "you lost n").
  * Before on_ready: -CB_E_BUSY. */
 int cb_zpeer_send_always (cb_zpeer *self, cb_zmsg *message, size_t skip, cb_err *err);
+
+/* Whether a send would take it. */
+int cb_zpeer_has_room (const cb_zpeer *self, const cb_zmsg *message, size_t skip);
+
+/* What is handled by now (a message that is being told counts). */
+void cb_zpeer_save (const cb_zpeer *self, cb_zmtp_saved *ret_saved);
 
 int cb_zpeer_subscribe (cb_zpeer *self, const char *topic, size_t size, cb_err *err);
 int cb_zpeer_wants (const cb_zpeer *self, const char *topic, size_t size);

@@ -28,7 +28,7 @@ s_is_live (const cb_entry *entry)
 
 /* The running request has its answer: what comes next. */
 static void
-s_after_run (cb_session *self)
+s_after_run (cb_session *self, int absent)
 {
     cb_err err = CB_ERR_INIT;
 
@@ -40,7 +40,9 @@ s_after_run (cb_session *self)
     cb_kernel_done (self->kernel);
     if (self->state == CB_SESSION_BUSY)
         cb_session_become_ (self, CB_SESSION_IDLE);
-    if (self->ephemeral && self->queue == NULL)
+    if (self->ephemeral && self->queue == NULL && absent)
+        cb_session_linger_ (self);
+    else if (self->ephemeral && self->queue == NULL)
         (void)!cb_session_stop (self, "its cell is done", NULL, NULL, &err);
     else
         cb_cells_next_ (self);
@@ -54,8 +56,9 @@ s_finish_running (cb_session *self, json_t *artifacts, const char *trouble)
 
     cb_guests_forget_question_ (self);
     entry->kind->finish (entry, artifacts, trouble);
+    int absent = entry->fanout != NULL && cb_fanout_is_absent (entry->fanout);
     cb_entry_destroy (&entry);
-    s_after_run (self);
+    s_after_run (self, absent);
 }
 
 /* ---- files ---- */
@@ -198,9 +201,12 @@ s_on_reply (cb_session *self, cb_jmsg *message)
         cb_kernel_refuse (self->kernel, CB_CHANNEL_SHELL, message, "a reply that makes no sense");
         break;
     default:
-        entry->replied |= cb_guests_on_reply_ (self, CB_CHANNEL_SHELL, message);
+        /* A broker before us may have passed it on. */
+        if (!entry->replied)
+            entry->replied = cb_guests_on_reply_ (self, CB_CHANNEL_SHELL, message);
         break;
     }
+    cb_kernel_hold (self->kernel, CB_CHANNEL_SHELL);
     if (entry->stop_on_error && cb_run_raised (run))
         cb_requests_abort_ (self, entry->guest);
     s_progress (self);
@@ -264,10 +270,11 @@ s_on_status (cb_session *self, cb_jmsg *message)
 
     /* Charged like output: a flood of "busy" is a flood. */
     if (strcmp (state, "idle") != 0) {
-        if (cb_run_account (entry->run, cb_cells_size_ (message)))
-            s_spread (self, message, CB_NEWS_STATUS);
+        /* Before it is told, so that a broker after us knows both or neither. */
         if (strcmp (state, "busy") == 0)
             cb_run_on_busy (entry->run, cb_now ());
+        if (cb_run_account (entry->run, cb_cells_size_ (message)))
+            s_spread (self, message, CB_NEWS_STATUS);
         cb_session_arm_ (self);
         return;
     }
@@ -390,6 +397,13 @@ cb_cells_on_death_ (cb_session *self)
     s_end_running (self);
 }
 
+static void
+s_becomes_running (cb_session *self, cb_entry *entry)
+{
+    cb_session_become_ (self, CB_SESSION_BUSY);
+    self->running = entry;
+}
+
 /* The first of the queue, to the kernel. */
 static void
 s_begin (cb_session *self)
@@ -399,22 +413,24 @@ s_begin (cb_session *self)
     cb_usage usage;
 
     cb_cells_unlink_ (self, &self->queue);
+    if (entry->run != NULL) {
+        s_becomes_running (self, entry);
+        self->late = 0;
+        cb_kernel_usage_cpu (self->kernel, &usage);
+        cb_run_begin (entry->run, cb_now (), &usage);
+        cb_save_begin_ (self, entry);
+    }
     int result = entry->kind->send (entry, &err);
     if (result == CB_ENTRY_PASSED) {
         cb_entry_destroy (&entry);
         return;
     }
-    cb_session_become_ (self, CB_SESSION_BUSY);
-    self->running = entry;
+    if (entry->run == NULL)
+        s_becomes_running (self, entry);
     if (result < 0) {
         /* Its end is on the way, or it does not read: either way this kernel is done for. */
         cb_kernel_kill (self->kernel, err.text);
         return;
-    }
-    if (entry->run != NULL) {
-        self->late = 0;
-        cb_kernel_usage_cpu (self->kernel, &usage);
-        cb_run_begin (entry->run, cb_now (), &usage);
     }
     cb_session_arm_ (self);
 }
@@ -443,6 +459,7 @@ cb_session_interrupt (cb_session *self)
     cb_guests_forget_question_ (self);
     (void)cb_run_interrupt (entry->run, cb_now ());
     cb_cells_tick_ (self, cb_now ());
+    cb_session_commit_ (self);
     cb_session_arm_ (self);
     return 1;
 }
@@ -470,9 +487,11 @@ cb_cells_tick_ (cb_session *self, cb_usec now)
         switch (cb_run_tick (self->running->run, now)) {
         case CB_RUN_INTERRUPT:
             cb_kernel_interrupt (self->kernel);
+            cb_session_commit_ (self);
             break;
         case CB_RUN_INTERRUPT_HARD:
             cb_kernel_interrupt_hard (self->kernel);
+            cb_session_commit_ (self);
             break;
         case CB_RUN_KILL:
             cb_kernel_usage (self->kernel, &usage);

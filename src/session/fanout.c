@@ -13,6 +13,10 @@
 /* Bytes in the queue of a client who reads: a little more than one wake-up of his. */
 #define FAIR_QUEUE ((size_t)1024 * 1024)
 
+/* What is kept of messages that left the queue: a socket's buffer and more, for a client whose
+ * library throws away what it has not read when the connection breaks. */
+#define KEEP_BESIDE ((size_t)4 * 1024 * 1024)
+
 typedef struct reader {
     cb_asker asker; /* header is owned */
     uint64_t lost_messages;
@@ -22,6 +26,11 @@ typedef struct reader {
 struct cb_fanout {
     reader readers[CB_READERS_MAX];
     size_t n_readers;
+    cb_keep keep;   /* commit NULL: nothing is kept */
+    uint64_t told;  /* to the first reader, before it was kept */
+    int ending;     /* what follows waits for the end */
+    cb_zmsg **last; /* owned: that; a message, owned, each */
+    size_t n_last;
 };
 
 cb_fanout *
@@ -50,8 +59,107 @@ cb_fanout_destroy (cb_fanout **self_at)
         return;
     for (size_t i = 0; i < self->n_readers; i++)
         s_reader_done (&self->readers[i]);
+    while (self->n_last > 0)
+        cb_zmsg_destroy (&self->last[--self->n_last]);
+    free (self->last);
     free (self);
     *self_at = NULL;
+}
+
+/* ---- what is kept ---- */
+
+void
+cb_fanout_keep (cb_fanout *self, const cb_keep *keep)
+{
+    self->keep = *keep;
+}
+
+uint64_t
+cb_fanout_told (const cb_fanout *self)
+{
+    return self->told;
+}
+
+cb_part
+cb_fanout_header (const cb_fanout *self)
+{
+    return self->n_readers > 0 ? self->readers[0].asker.header : (cb_part){"", 0};
+}
+
+int
+cb_fanout_is_absent (const cb_fanout *self)
+{
+    return self->n_readers == 1 && self->readers[0].asker.peer == NULL;
+}
+
+void
+cb_fanout_last_words (cb_fanout *self)
+{
+    self->ending = self->keep.commit != NULL;
+}
+
+static void
+s_send_past (cb_zpeer *peer, cb_zmsg *message)
+{
+    cb_err err = CB_ERR_INIT;
+
+    if (peer != NULL && cb_zpeer_send_always (peer, message, 0, &err) < 0)
+        cb_log_debug ("a client cannot be told", CB_STR ("why", err.text));
+}
+
+static void
+s_on_journal (cb_zmsg *message, void *context)
+{
+    s_send_past (context, message);
+}
+
+void
+cb_journal_resend (const cb_journal *self, const cb_page *page, uint64_t after, cb_zpeer *peer)
+{
+    uint64_t lost = cb_journal_tell (self, page, after, s_on_journal, peer);
+
+    if (lost > 0)
+        cb_log_warn ("messages to a client who comes back are lost", CB_INT ("messages", lost));
+}
+
+void
+cb_fanout_resume (cb_fanout *self, cb_zpeer *peer, uint64_t after)
+{
+    self->readers[0].asker.peer = peer;
+    cb_journal_resend (self->keep.journal, self->keep.page, after, peer);
+}
+
+/* Without memory for it the message goes out at once. */
+static int
+s_put_off (cb_fanout *self, cb_zmsg *message)
+{
+    cb_zmsg **grown = realloc (self->last, (self->n_last + 1) * sizeof *grown);
+
+    if (grown == NULL)
+        return 0;
+    self->last = grown;
+    self->last[self->n_last++] = cb_zmsg_ref (message);
+    return 1;
+}
+
+/* In force first, then out: a broker after us does not send it by itself, only to who asks. */
+static void
+s_send_kept (cb_fanout *self, cb_zmsg *message)
+{
+    cb_zpeer *peer = self->readers[0].asker.peer;
+    size_t keep = peer != NULL ? cb_zpeer_queued (peer) + KEEP_BESIDE : CB_PAGE_JOURNAL;
+
+    cb_journal_add (self->keep.journal, self->keep.page, message, keep);
+    if (self->ending && s_put_off (self, message))
+        return;
+    self->keep.commit (self->keep.context);
+    s_send_past (peer, message);
+}
+
+static int
+s_is_kept (const cb_fanout *self, const reader *to)
+{
+    return self->keep.commit != NULL && to == &self->readers[0];
 }
 
 int
@@ -96,13 +204,22 @@ cb_fanout_first (const cb_fanout *self)
 /* When the bytes of all clients are used up by those who do not read, one who does read is not made
  * to pay for it: with a short queue his message goes past the limit. */
 static int
-s_send (const cb_asker *to, cb_zmsg *message)
+s_send (cb_fanout *self, const reader *to, cb_zmsg *message)
 {
     cb_err err = CB_ERR_INIT;
-    int result = cb_zpeer_send (to->peer, message, 0, &err);
+    cb_zpeer *peer = to->asker.peer;
 
-    if (result == CB_ZPEER_FULL && cb_zpeer_queued (to->peer) < FAIR_QUEUE)
-        result = cb_zpeer_send_always (to->peer, message, 0, &err);
+    if (s_is_kept (self, to)) {
+        if (peer != NULL && !cb_zpeer_has_room (peer, message, 0) &&
+            cb_zpeer_queued (peer) >= FAIR_QUEUE)
+            return CB_ZPEER_FULL;
+        s_send_kept (self, message);
+        return CB_ZPEER_SENT;
+    }
+    int result = cb_zpeer_send (peer, message, 0, &err);
+    if (result == CB_ZPEER_FULL && cb_zpeer_queued (peer) < FAIR_QUEUE)
+        result = cb_zpeer_send_always (peer, message, 0, &err);
+    self->told += to == &self->readers[0] && result != CB_ZPEER_FULL;
     return result;
 }
 
@@ -120,45 +237,55 @@ cb_fanout_send (cb_fanout *self, const cb_jmsg *message)
             copy = cb_jmsg_resign (message, to->asker.signer, NULL, 0, &err);
             signed_by = to->asker.signer;
         }
-        if (copy == NULL || s_send (&to->asker, copy) == CB_ZPEER_FULL) {
+        if (copy == NULL || s_send (self, to, copy) == CB_ZPEER_FULL) {
             to->lost_messages++;
             to->lost_bytes += cb_zmsg_cost (message->raw);
         }
     }
 }
 
-void
-cb_asker_tell (const cb_asker *asker, const char *msg_type, const json_t *content)
+static void
+s_tell (cb_fanout *self, const reader *to, const char *msg_type, const json_t *content)
 {
     cb_err err = CB_ERR_INIT;
-    cb_jmsg_draft draft = {.msg_type = msg_type, .parent = asker->header, .content = content};
+    cb_jmsg_draft draft = {.msg_type = msg_type, .parent = to->asker.header, .content = content};
+    cb_owned (cb_zmsg) cb_zmsg *message = cb_jmsg_write (to->asker.signer, &draft, &err);
 
-    if (asker->peer == NULL)
+    if (message == NULL) {
+        cb_log_warn ("a client cannot be told", CB_STR ("type", msg_type),
+                     CB_STR ("why", err.text));
         return;
-    cb_owned (cb_zmsg) cb_zmsg *message = cb_jmsg_write (asker->signer, &draft, &err);
-    if (message == NULL || cb_zpeer_send_always (asker->peer, message, 0, &err) < 0)
-        cb_log_debug ("a client cannot be told", CB_STR ("type", msg_type),
-                      CB_STR ("why", err.text));
+    }
+    if (s_is_kept (self, to)) {
+        s_send_kept (self, message);
+        return;
+    }
+    s_send_past (to->asker.peer, message);
+    self->told += to == &self->readers[0];
 }
 
 void
 cb_fanout_tell (cb_fanout *self, const char *msg_type, const json_t *content)
 {
     for (size_t i = 0; i < self->n_readers; i++)
-        cb_asker_tell (&self->readers[i].asker, msg_type, content);
+        s_tell (self, &self->readers[i], msg_type, content);
 }
 
 void
 cb_fanout_finish (cb_fanout *self, const char *msg_type, const json_t *content)
 {
     for (size_t i = 0; i < self->n_readers; i++) {
-        reader *to = &self->readers[i];
+        const reader *to = &self->readers[i];
         if (to->lost_messages > 0) {
             cb_owned (cb_json) json_t *lost =
                 json_pack ("{s:I, s:I}", "bytes", (json_int_t)to->lost_bytes, "messages",
                            (json_int_t)to->lost_messages);
-            cb_asker_tell (&to->asker, "lost", lost);
+            s_tell (self, to, "lost", lost);
         }
-        cb_asker_tell (&to->asker, msg_type, content);
+        s_tell (self, to, msg_type, content);
     }
+    if (self->keep.commit != NULL)
+        self->keep.commit (self->keep.context);
+    for (size_t i = 0; i < self->n_last && self->n_readers > 0; i++)
+        s_send_past (self->readers[0].asker.peer, self->last[i]);
 }

@@ -3,6 +3,7 @@
 #define CB_SESSION_FANOUT_H
 
 #include "net/zpeer.h"
+#include "session/journal.h"
 #include "wire/jmsg.h"
 
 /* Readers of one run: the asker, and in time those who look on. */
@@ -23,6 +24,29 @@ void cb_fanout_destroy (cb_fanout **self);
 /* Adds a reader (copies the header). -CB_E_LIMIT over CB_READERS_MAX. */
 int cb_fanout_add (cb_fanout *self, const cb_asker *asker, cb_err *err)
     __attribute__ ((warn_unused_result));
+/* From now on what the first reader is told is in the journal, and that in force, before it goes
+ * out; who comes back after a crash of ours is told the rest. All is borrowed. */
+typedef struct cb_keep {
+    cb_journal *journal;
+    cb_page *page;
+    void (*commit) (void *context); /* all that is to be in force together with a message */
+    void *context;
+} cb_keep;
+void cb_fanout_keep (cb_fanout *self, const cb_keep *keep);
+/* Messages that the first reader was told, or would have been. */
+uint64_t cb_fanout_told (const cb_fanout *self);
+/* The first reader, who was gone, is back and has had `after` messages. */
+void cb_fanout_resume (cb_fanout *self, cb_zpeer *peer, uint64_t after);
+/* The first reader's request's header. */
+cb_part cb_fanout_header (const cb_fanout *self);
+/* Whether all readers are gone, but for those who may come back. */
+int cb_fanout_is_absent (const cb_fanout *self);
+/* What a journal has for somebody who has had `after` messages. */
+void cb_journal_resend (const cb_journal *self, const cb_page *page, uint64_t after,
+                        cb_zpeer *peer);
+/* What follows is in force together, and goes out with cb_fanout_finish. */
+void cb_fanout_last_words (cb_fanout *self);
+
 /* Drops the readers behind that connection; how many are left. */
 size_t cb_fanout_remove (cb_fanout *self, const cb_zpeer *peer);
 /* How many read. */
@@ -38,9 +62,5 @@ void cb_fanout_send (cb_fanout *self, const cb_jmsg *message);
 void cb_fanout_tell (cb_fanout *self, const char *msg_type, const json_t *content);
 /* Tells each reader what it lost, then the reply. Nothing may follow. */
 void cb_fanout_finish (cb_fanout *self, const char *msg_type, const json_t *content);
-
-/* One message of ours to one asker, past its limit. A failure is the connection's end, which is
- * told elsewhere. */
-void cb_asker_tell (const cb_asker *asker, const char *msg_type, const json_t *content);
 
 #endif

@@ -142,6 +142,8 @@ cb_guests_forget_question_ (cb_session *self)
 {
     cb_question *question = &self->question;
 
+    if (question->guest != NULL && self->kernel != NULL)
+        cb_kernel_let_go (self->kernel, CB_CHANNEL_STDIN);
     free (question->header);
     *question = (cb_question){.guest = NULL};
     if (self->running != NULL && self->running->run != NULL)
@@ -204,6 +206,7 @@ cb_guests_on_input_ (cb_session *self, cb_jmsg *message)
         cb_owned (cb_zmsg) cb_zmsg *copy = cb_jmsg_resign (message, whom.signer, NULL, 0, &err);
         if (copy != NULL && cb_zpeer_send (whom.peer, copy, 0, &err) == CB_ZPEER_SENT) {
             cb_run_pause (entry->run, cb_now ());
+            cb_kernel_hold (self->kernel, CB_CHANNEL_STDIN);
             return;
         }
         cb_guests_forget_question_ (self);

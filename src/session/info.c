@@ -134,23 +134,26 @@ cb_session_info (const cb_session *self)
     return info;
 }
 
-/* Bytes of a front part, its end included. */
-#define FRONT_MAX (CB_NAME_MAX + 2)
+int
+cb_session_signer_ (cb_session *self, cb_err *err)
+{
+    if (self->signer == NULL)
+        self->signer = cb_signer_new (self->key, "hmac-sha256", err);
+    return self->signer != NULL ? 0 : -CB_E_NOMEM;
+}
 
 static int
-s_open_door (cb_session *self, const char *front, cb_err *err)
+s_open_door (cb_session *self, cb_err *err)
 {
     const cb_doors *doors = self->services->doors;
 
     if (doors == NULL)
         return 0;
-    self->signer = cb_signer_new (self->key, "hmac-sha256", err);
-    if (self->signer == NULL)
-        return -CB_E_NOMEM;
+    CB_TRY (cb_session_signer_ (self, err));
     self->readers = cb_readers_new (self->signer, self->name, err);
     if (self->readers == NULL)
         return -CB_E_NOMEM;
-    self->door = doors->open (self, front, doors->context, err);
+    self->door = doors->open (self, self->front, doors->context, err);
     return self->door != NULL ? 0 : -CB_E_IO;
 }
 
@@ -159,19 +162,20 @@ cb_session_publish (cb_session *self, cb_err *err)
 {
     cb_scoped (cb_connfile) cb_connfile file;
     char name[CB_NAME_MAX + 8];
-    char front[FRONT_MAX];
     size_t size = 0;
 
     cb_connfile_init (&file);
-    (void)snprintf (front, sizeof front, SOCKET_PREFIX "%s", self->name);
-    (void)snprintf (file.ip, sizeof file.ip, "%s/%s", self->services->runtime_dir, front);
+    /* One that was taken over keeps its names. */
+    if (self->front[0] == '\0')
+        (void)snprintf (self->front, sizeof self->front, SOCKET_PREFIX "%s", self->name);
+    (void)snprintf (file.ip, sizeof file.ip, "%s/%s", self->services->runtime_dir, self->front);
     (void)snprintf (file.key, sizeof file.key, "%s", self->key);
     (void)snprintf (file.kernel_name, sizeof file.kernel_name, "cellblock");
     cb_auto_free char *text = cb_connfile_write (&file, &size, err);
     if (text == NULL)
         return -CB_E_INVALID;
     (void)snprintf (name, sizeof name, "%s.json", self->name);
-    CB_TRY (s_open_door (self, front, err));
+    CB_TRY (s_open_door (self, err));
     CB_TRY (cb_write_file (self->services->sessions_fd, name, text, size, err));
     self->published = 1;
     return 0;

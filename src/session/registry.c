@@ -160,30 +160,41 @@ cb_registry_get (const cb_registry *self, const char *name, cb_session **ret_ses
     return 0;
 }
 
+/* Publishes it and takes it into the table; takes session also on failure. */
 static int
-s_insert (cb_registry *self, const cb_session_options *options, cb_session **ret_session,
-          cb_err *err)
+s_enter (cb_registry *self, cb_session *session, cb_err *err)
 {
     cb_auto_free node *made = calloc (1, sizeof *made);
 
-    if (made == NULL)
-        return cb_fail_nomem (err);
-    made->session = cb_session_new (self->services, options, s_on_over, self, err);
-    if (made->session == NULL)
-        return err != NULL && err->code != 0 ? -err->code : -CB_E_IO;
-    if (!options->ephemeral && cb_session_publish (made->session, err) < 0) {
-        cb_session_destroy (&made->session);
+    if (made == NULL ||
+        (!cb_session_is_ephemeral (session) && cb_session_publish (session, err) < 0)) {
+        cb_session_destroy (&session);
+        if (made == NULL)
+            return cb_fail_nomem (err);
         return err != NULL && err->code != 0 ? -err->code : -CB_E_IO;
     }
-    size_t bucket = s_bucket (options->name);
+    made->session = session;
+    size_t bucket = s_bucket (cb_session_name (session));
     made->in_bucket = self->buckets[bucket];
     self->buckets[bucket] = made;
     made->before = self->last;
     *(self->last != NULL ? &self->last->next : &self->first) = made;
     self->last = made;
     self->count++;
-    *ret_session = made->session;
     made = NULL;
+    return 0;
+}
+
+static int
+s_insert (cb_registry *self, const cb_session_options *options, cb_session **ret_session,
+          cb_err *err)
+{
+    cb_session *session = cb_session_new (self->services, options, s_on_over, self, err);
+
+    if (session == NULL)
+        return err != NULL && err->code != 0 ? -err->code : -CB_E_IO;
+    CB_TRY (s_enter (self, session, err));
+    *ret_session = session;
     return 0;
 }
 
@@ -224,6 +235,68 @@ cb_registry_add (cb_registry *self, const cb_session_options *options, cb_sessio
     }
     named.name = name;
     return s_insert (self, &named, ret_session, err);
+}
+
+/* ---- what was left behind ---- */
+
+static int
+s_adopt (cb_registry *self, cb_launch_left *left, cb_err *err)
+{
+    cb_session *session;
+
+    if (left->page == NULL) {
+        *err = left->why;
+        return -CB_E_PROTO;
+    }
+    cb_page_adopted (left->page, cb_now ());
+    session = cb_session_adopt (self->services, left, s_on_over, self, err);
+    if (session == NULL)
+        return -CB_E_PROTO;
+    if (s_find (self, cb_session_name (session)) != NULL) {
+        cb_session_destroy (&session);
+        return cb_fail (err, CB_E_EXISTS, "there is a session of its name");
+    }
+    return s_enter (self, session, err);
+}
+
+/* Brokers died after they took jails over: the one that was taken last is not taken again. */
+static cb_launch_left *
+s_deadly (cb_launch_left *left, size_t n_left)
+{
+    cb_launch_left *worst = NULL;
+    cb_usec now = cb_now ();
+
+    for (size_t i = 0; i < n_left; i++)
+        if (left[i].page != NULL && cb_page_is_deadly (left[i].page, now) &&
+            (worst == NULL ||
+             cb_page_adopted_at (left[i].page) >= cb_page_adopted_at (worst->page)))
+            worst = &left[i];
+    return worst;
+}
+
+void
+cb_registry_adopt (cb_registry *self, cb_launch_left *left, size_t n_left)
+{
+    cb_launch_left *worst = s_deadly (left, n_left);
+
+    for (size_t i = 0; i < n_left; i++) {
+        cb_err err = CB_ERR_INIT;
+        char name[CB_NAME_MAX] = "";
+        int result = -CB_E_PROTO;
+        if (left[i].page != NULL)
+            cb_session_name_in (left[i].page, name);
+        if (&left[i] == worst)
+            (void)cb_fail (&err, CB_E_PROTO, "%d brokers died within %d s after they took it over",
+                           CB_PAGE_ADOPTIONS, (int)(CB_PAGE_WITHIN / CB_USEC_PER_SEC));
+        else
+            result = s_adopt (self, &left[i], &err);
+        if (result < 0) {
+            cb_log_error ("killing a jail of the broker before", CB_STR ("session", name),
+                          CB_INT ("jail", left[i].jail), CB_STR ("why", err.text));
+            cb_launcher_kill_left (self->services->launcher, left[i].jail);
+        }
+        cb_launch_left_done (&left[i]);
+    }
 }
 
 const cb_services *

@@ -27,6 +27,10 @@ int cb_registry_get (const cb_registry *self, const char *name, cb_session **ret
 int cb_registry_add (cb_registry *self, const cb_session_options *options, cb_session **ret_session,
                      cb_err *err) __attribute__ ((warn_unused_result));
 
+/* Takes over what a broker before us left behind, or has it killed; each is done with. A jail that
+ * brokers died of is not taken. */
+void cb_registry_adopt (cb_registry *self, cb_launch_left *left, size_t n_left);
+
 /* What its sessions borrow. */
 const cb_services *cb_registry_services (const cb_registry *self);
 

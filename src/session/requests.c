@@ -183,6 +183,7 @@ s_finish_cell (cb_entry *self, json_t *artifacts, const char *trouble)
         s_fail_with (self, error);
     }
     s_tell_idle (self);
+    cb_save_over_ (session, 0);
 }
 
 /* Answered, or the patience is used up, or the kernel is dead. IPython's kernel is silent about a
@@ -204,6 +205,51 @@ s_finish_other (cb_entry *self, json_t *artifacts, const char *trouble)
         s_reply_to (self, error);
     if (dead)
         s_tell_idle (self);
+}
+
+/* Its request as far as it is needed: the header. */
+static int
+s_restore_request (cb_session *session, cb_part header, cb_jmsg **ret_request, cb_err *err)
+{
+    const cb_part empty = {"{}", 2};
+    const cb_jmsg text = {.dicts = {[CB_DICT_HEADER] = header,
+                                    [CB_DICT_PARENT] = empty,
+                                    [CB_DICT_METADATA] = empty,
+                                    [CB_DICT_CONTENT] = empty}};
+
+    CB_TRY (cb_session_signer_ (session, err));
+    cb_owned (cb_zmsg) cb_zmsg *raw = cb_jmsg_resign (&text, session->signer, NULL, 0, err);
+    if (raw == NULL)
+        return -CB_E_NOMEM;
+    return cb_jmsg_read (session->signer, raw, ret_request, err);
+}
+
+int
+cb_requests_restore_ (cb_session *session, const cb_saved *saved, cb_part header,
+                      cb_entry **ret_entry, cb_err *err)
+{
+    cb_entry *self = calloc (1, sizeof *self);
+
+    if (self == NULL)
+        return cb_fail_nomem (err);
+    *self = (cb_entry){.kind = &s_cell,
+                       .session = session,
+                       .channel = saved->channel == CB_CHANNEL_CONTROL ? CB_CHANNEL_CONTROL
+                                                                       : CB_CHANNEL_SHELL,
+                       .stop_on_error = saved->stop_on_error,
+                       .may_ask = saved->may_ask,
+                       .replied = saved->replied,
+                       .idle_told = saved->idle_told,
+                       .over_at = CB_USEC_NEVER};
+    int result = s_restore_request (session, header, &self->request, err);
+    if (result == 0 && (self->run = cb_run_restore (&saved->run, session->name, err)) == NULL)
+        result = -CB_E_NOMEM;
+    if (result < 0) {
+        cb_entry_destroy (&self);
+        return result;
+    }
+    *ret_entry = self;
+    return 0;
 }
 
 void

@@ -25,6 +25,35 @@ typedef struct cb_run_options {
 cb_run *cb_run_new (const cb_run_options *options, cb_err *err);
 void cb_run_destroy (cb_run **self);
 
+/* What a broker that comes after a crash needs of a live run; plain data. Its reply is no part of
+ * it: that is heard again. */
+typedef struct cb_run_saved {
+    char name[CB_RUN_NAME_MAX];
+    char msg_id[CB_MSG_ID_MAX];
+    cb_usec wall;
+    cb_usec grace;
+    uint64_t output_limit;
+    cb_usec begun_at; /* these are of the monotonic clock, which outlives a process */
+    cb_usec wall_at;
+    cb_usec hard_at;
+    cb_usec kill_at;
+    cb_usec over_at;
+    cb_usec paused_at;
+    cb_usec paused;
+    uint64_t output;
+    uint64_t dropped;
+    cb_usage usage_before;
+    uint8_t interrupt_due;
+    uint8_t interrupted;
+    uint8_t begun;
+    uint8_t timed_out;
+    uint8_t capped;
+    uint8_t idle;
+} cb_run_saved;
+void cb_run_save (const cb_run *self, cb_run_saved *ret_saved);
+/* Live, as it was. Owned; NULL with err. */
+cb_run *cb_run_restore (const cb_run_saved *saved, const char *session, cb_err *err);
+
 const char *cb_run_name (const cb_run *self);
 const char *cb_run_msg_id (const cb_run *self);
 const json_t *cb_run_content (const cb_run *self);

@@ -102,11 +102,13 @@ s_finish (cb_entry *self, json_t *artifacts, const char *trouble)
     size_t i;
     const json_t *artifact;
 
+    cb_fanout_last_words (self->fanout);
     if (limit != NULL)
         cb_fanout_tell (self->fanout, "limit", limit);
     json_array_foreach (artifacts, i, artifact) cb_fanout_tell (self->fanout, "artifact", artifact);
     if (trouble[0] != '\0')
         (void)json_object_set_new (result, "artifacts_error", cb_json_words (trouble));
+    cb_save_over_ (self->session, 1);
     cb_fanout_finish (self->fanout, "run_reply", result);
     cb_log_debug ("run over", CB_STR ("session", self->session->name),
                   CB_STR ("run", cb_run_name (self->run)),
@@ -125,6 +127,26 @@ s_fail (cb_entry *self, const cb_death *death)
     }
     cb_run_die (self->run, death, cb_session_aftermath_ (self->session));
     s_finish (self, none, "");
+}
+
+int
+cb_runs_restore_ (cb_session *session, const cb_saved *saved, cb_part header, cb_entry **ret_entry,
+                  cb_err *err)
+{
+    cb_asker asker = {.peer = NULL, .signer = session->services->clients, .header = header};
+    cb_entry *self = calloc (1, sizeof *self);
+
+    if (self == NULL)
+        return cb_fail_nomem (err);
+    *self = (cb_entry){.kind = &s_kind, .session = session, .over_at = CB_USEC_NEVER};
+    self->run = cb_run_restore (&saved->run, session->name, err);
+    self->fanout = self->run != NULL ? cb_fanout_new (err) : NULL;
+    if (self->fanout == NULL || cb_fanout_add (self->fanout, &asker, err) < 0) {
+        cb_entry_destroy (&self);
+        return -CB_E_NOMEM;
+    }
+    *ret_entry = self;
+    return 0;
 }
 
 static int

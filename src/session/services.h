@@ -7,6 +7,7 @@
 #include "loop/loop.h"
 #include "policy/profile.h"
 #include "session/files.h"
+#include "wire/sign.h"
 
 typedef struct cb_session cb_session;
 
@@ -27,6 +28,7 @@ typedef struct cb_services {
     const char *runtime_dir;     /* its path, for people and connection files */
     const char *state_dir;       /* where runs/RUN/output lies, for people */
     const cb_doors *doors;       /* NULL: no door, no connection files with sockets */
+    cb_signer *clients;          /* towards clients of the control API */
     cb_quota *kernels;           /* bytes in flight from and to all kernels */
     const cb_profiles *profiles; /* changes by reload */
     cb_quota *cells;             /* bytes of code that runs or waits, of all sessions */

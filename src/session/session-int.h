@@ -1,5 +1,5 @@
 /* session-int.h - the inside of a session, for its own files only: session.c, cells.c, runs.c,
- * queue.c, guests.c, requests.c and info.c. */
+ * queue.c, guests.c, requests.c, save.c and info.c. */
 #ifndef CB_SESSION_SESSION_INT_H
 #define CB_SESSION_SESSION_INT_H
 
@@ -7,6 +7,7 @@
 #include "session/asked.h"
 #include "session/readers.h"
 #include "session/run.h"
+#include "session/save.h"
 #include "session/session.h"
 
 #include <time.h>
@@ -70,11 +71,12 @@ struct cb_session {
     cb_profile profile;
     cb_session_state state;
     int ephemeral;
-    int restart_asked; /* by a person: the kernel's end is followed by a start, always */
-    char key[65];      /* towards those who attach */
-    cb_kernel *kernel; /* NULL between two */
-    int kernel_gone;   /* it is over, only its files are still needed */
-    cb_death death;    /* the last one; text "" without */
+    int restart_asked;            /* by a person: the kernel's end is followed by a start, always */
+    char key[CB_SESSION_KEY_MAX]; /* towards those who attach */
+    char front[CB_FRONT_MAX];     /* of its sockets' names */
+    cb_kernel *kernel;            /* NULL between two */
+    int kernel_gone;              /* it is over, only its files are still needed */
+    cb_death death;               /* the last one; text "" without */
     cb_source *timer;
     cb_usec armed; /* when the timer fires */
     cb_entry *running;
@@ -93,7 +95,10 @@ struct cb_session {
     int output_used;              /* something was there at some time */
     time_t created;
     cb_usec last_used;
-    int published; /* its connection file is there */
+    cb_usec hold_until; /* nothing is read of the kernel: attached clients are on their way back */
+    size_t awaited_readers;
+    cb_usec linger_at; /* an ephemeral session whose client may come back for the last words */
+    int published;     /* its connection file is there */
     uint64_t executions;
     uint64_t restarts;
     int by_clock; /* the kernel was ended by a cell's wall limit */
@@ -108,6 +113,35 @@ void cb_session_become_ (cb_session *self, cb_session_state next);
 const char *cb_session_aftermath_ (const cb_session *self);
 /* The kernel is over and no cell needs it any more. */
 void cb_session_after_death_ (cb_session *self);
+
+/* save.c */
+/* The page's state to come. Borrowed. */
+cb_saved *cb_session_saved_ (const cb_session *self);
+void cb_session_note_ (cb_session *self);
+/* Notes, and that is in force. */
+void cb_session_commit_ (cb_session *self);
+/* The kernel is ready: from now on a broker after us can go on with it. */
+void cb_save_fixed_ (cb_session *self);
+/* A cell is about to be sent; its clock runs. */
+void cb_save_begin_ (cb_session *self, cb_entry *entry);
+/* It is over. keep: its last words are in the journal with the commit that follows. */
+void cb_save_over_ (cb_session *self, int keep);
+int cb_session_restore_ (cb_session *self, const cb_saved *saved, cb_err *err)
+    __attribute__ ((warn_unused_result));
+int cb_saved_fixed_read_ (cb_page *page, cb_saved_fixed *ret_fixed, cb_err *err)
+    __attribute__ ((warn_unused_result));
+void cb_session_go_on_ (cb_session *self);
+/* Its cell is done and nobody was there to hear it. */
+void cb_session_linger_ (cb_session *self);
+/* runs.c, requests.c: the entry of a cell that runs. */
+int cb_runs_restore_ (cb_session *self, const cb_saved *saved, cb_part header, cb_entry **ret_entry,
+                      cb_err *err) __attribute__ ((warn_unused_result));
+int cb_requests_restore_ (cb_session *self, const cb_saved *saved, cb_part header,
+                          cb_entry **ret_entry, cb_err *err) __attribute__ ((warn_unused_result));
+
+/* info.c */
+/* The signer towards those who attach, made when it is first needed. */
+int cb_session_signer_ (cb_session *self, cb_err *err) __attribute__ ((warn_unused_result));
 
 /* cells.c */
 void cb_cells_on_message_ (cb_session *self, cb_channel channel, cb_jmsg *message);

@@ -116,7 +116,11 @@ s_deadline (const cb_session *self)
     cb_usec cell = cb_cells_deadline_ (self);
     cb_usec expiry = s_expiry (self);
 
-    return cell < expiry ? cell : expiry;
+    cb_usec least = cell < expiry ? cell : expiry;
+
+    if (self->hold_until < least)
+        least = self->hold_until;
+    return self->linger_at < least ? self->linger_at : least;
 }
 
 /* The timer is only ever moved forward: a deadline that went away costs one empty call later, and
@@ -140,7 +144,14 @@ s_on_time (cb_source *source, void *context)
 
     (void)source;
     self->armed = CB_USEC_NEVER;
+    if (now >= self->hold_until)
+        cb_session_go_on_ (self);
     cb_cells_tick_ (self, now);
+    if (now >= self->linger_at) {
+        cb_err err = CB_ERR_INIT;
+        self->linger_at = CB_USEC_NEVER;
+        (void)!cb_session_stop (self, "its cell is done", NULL, NULL, &err);
+    }
     if (now >= s_expiry (self)) {
         cb_err err = CB_ERR_INIT;
         cb_log_info ("session expires", CB_STR ("session", self->name));
@@ -179,6 +190,7 @@ s_on_ready (cb_kernel *kernel, void *context)
     self->restart_asked = 0;
     cb_session_become_ (self, CB_SESSION_IDLE);
     cb_cells_on_ready_ (self);
+    cb_save_fixed_ (self);
     if (self->queue == NULL)
         cb_guests_status_ (self, "idle", (cb_part){NULL, 0});
     s_settle (self, 0, &none);
@@ -191,6 +203,7 @@ s_on_message (cb_kernel *kernel, cb_channel channel, cb_jmsg *message, void *con
 {
     (void)kernel;
     cb_cells_on_message_ (context, channel, message);
+    cb_session_note_ (context);
 }
 
 static void
@@ -212,18 +225,25 @@ s_on_skipped (cb_kernel *kernel, cb_channel channel, uint64_t bytes, void *conte
 {
     (void)kernel;
     cb_cells_on_skipped_ (context, channel, bytes);
+    cb_session_note_ (context);
 }
 
 static const cb_kernel_events s_kernel_events = {s_on_ready, s_on_message, s_on_skipped, s_on_gone};
+
+static cb_kernel_options
+s_kernel_options (const cb_session *self)
+{
+    return (cb_kernel_options){.spec = &self->profile.jail,
+                               .runtime_fd = self->services->runtime_fd,
+                               .max_message = (size_t)(self->profile.output + MESSAGE_ROOM),
+                               .quota = self->services->kernels};
+}
 
 /* Starts a kernel. A fault is a death: told and handled as one. */
 static int
 s_launch (cb_session *self, cb_err *err)
 {
-    cb_kernel_options options = {.spec = &self->profile.jail,
-                                 .runtime_fd = self->services->runtime_fd,
-                                 .max_message = (size_t)(self->profile.output + MESSAGE_ROOM),
-                                 .quota = self->services->kernels};
+    cb_kernel_options options = s_kernel_options (self);
 
     self->kernel_gone = 0;
     self->kernel = cb_kernel_new (self->services->loop, self->services->launcher, &options,
@@ -346,9 +366,8 @@ cb_session_after_death_ (cb_session *self)
 
 /* ---- making it ---- */
 
-cb_session *
-cb_session_new (const cb_services *services, const cb_session_options *options,
-                cb_on_session_over *on_over, void *context, cb_err *err)
+static cb_session *
+s_new (const cb_services *services, cb_on_session_over *on_over, void *context, cb_err *err)
 {
     cb_owned (cb_session) cb_session *self = calloc (1, sizeof *self);
 
@@ -359,21 +378,71 @@ cb_session_new (const cb_services *services, const cb_session_options *options,
     self->services = services;
     self->on_over = on_over;
     self->context = context;
+    self->last_used = cb_now ();
+    self->armed = CB_USEC_NEVER;
+    self->hold_until = CB_USEC_NEVER;
+    self->linger_at = CB_USEC_NEVER;
+    if (cb_loop_at (services->loop, CB_USEC_NEVER, s_on_time, self, &self->timer, err) < 0)
+        return NULL;
+    return cb_take (self);
+}
+
+cb_session *
+cb_session_new (const cb_services *services, const cb_session_options *options,
+                cb_on_session_over *on_over, void *context, cb_err *err)
+{
+    cb_owned (cb_session) cb_session *self = s_new (services, on_over, context, err);
+
+    if (self == NULL)
+        return NULL;
     self->profile = *options->profile;
     self->ephemeral = options->ephemeral;
     self->created = time (NULL);
-    self->last_used = cb_now ();
-    self->armed = CB_USEC_NEVER;
     cb_random_hex (self->key, 32);
     (void)snprintf (self->name, sizeof self->name, "%s", options->name);
     (void)snprintf (self->profile.jail.name, sizeof self->profile.jail.name, "%s", options->name);
     (void)snprintf (self->profile.jail.profile, sizeof self->profile.jail.profile, "%s",
                     self->profile.name);
-    if (cb_loop_at (services->loop, CB_USEC_NEVER, s_on_time, self, &self->timer, err) < 0 ||
-        s_launch (self, err) < 0)
+    if (s_launch (self, err) < 0)
         return NULL;
     cb_log_info ("session made", CB_STR ("session", self->name),
                  CB_STR ("profile", self->profile.name), CB_INT ("ephemeral", self->ephemeral));
+    return cb_take (self);
+}
+
+static void
+s_take_fixed (cb_session *self, const cb_saved_fixed *fixed)
+{
+    memcpy (self->name, fixed->name, sizeof self->name);
+    memcpy (self->key, fixed->key, sizeof self->key);
+    memcpy (self->front, fixed->front, sizeof self->front);
+    self->created = fixed->created;
+    self->profile = fixed->profile;
+}
+
+cb_session *
+cb_session_adopt (const cb_services *services, cb_launch_left *left, cb_on_session_over *on_over,
+                  void *context, cb_err *err)
+{
+    /* Large (it has room for all inputs), so it is not on the stack. */
+    cb_auto_free cb_saved_fixed *fixed = calloc (1, sizeof *fixed);
+    cb_owned (cb_session) cb_session *self = s_new (services, on_over, context, err);
+
+    if (fixed == NULL || self == NULL) {
+        (void)cb_fail_nomem (err);
+        return NULL;
+    }
+    if (cb_saved_fixed_read_ (left->page, fixed, err) < 0)
+        return NULL;
+    s_take_fixed (self, fixed);
+    cb_kernel_options options = s_kernel_options (self);
+    options.left = left;
+    self->kernel =
+        cb_kernel_adopt (services->loop, services->launcher, &options, &s_kernel_events, self, err);
+    if (self->kernel == NULL || cb_session_restore_ (self, cb_session_saved_ (self), err) < 0)
+        return NULL;
+    cb_log_info ("session taken over", CB_STR ("session", self->name),
+                 CB_STR ("state", s_states[self->state].name));
     return cb_take (self);
 }
 

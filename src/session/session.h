@@ -45,6 +45,12 @@ typedef struct cb_session_options {
 /* Starts its kernel. Borrows services for its life. Owned; NULL with err. */
 cb_session *cb_session_new (const cb_services *services, const cb_session_options *options,
                             cb_on_session_over *on_over, void *context, cb_err *err);
+/* One that a broker before us left behind. Takes what it needs out of left; a failure kills the
+ * jail. Owned; NULL with err. */
+cb_session *cb_session_adopt (const cb_services *services, cb_launch_left *left,
+                              cb_on_session_over *on_over, void *context, cb_err *err);
+/* The name that a page has, "" without one. */
+void cb_session_name_in (const cb_page *page, char name[CB_NAME_MAX]);
 /* Everybody who waits is told that the daemon ends. */
 void cb_session_destroy (cb_session **self);
 
@@ -134,6 +140,24 @@ cb_readers *cb_session_readers (cb_session *self);
 cb_signer *cb_session_signer (cb_session *self);
 /* Whether heartbeats are answered: its kernel lives or is on its way. */
 int cb_session_beats (const cb_session *self);
+
+/* After a crash of the broker before: a connection is there again (its place in peers is filled);
+ * a reader of iopub is. */
+void cb_session_guest_back (cb_session *self, cb_guest *guest, cb_part identity);
+void cb_session_reader_back (cb_session *self);
+
+/* A client of the control API who was connected to the broker before. */
+typedef struct cb_resume {
+    cb_zpeer *peer;
+    uint64_t after; /* messages that he has had */
+} cb_resume;
+/* Whether this cell of the control API runs with the kernel, or was the last. */
+int cb_session_has_cell (const cb_session *self, const char *msg_id);
+/* -CB_E_EXISTS: its client is there. */
+int cb_session_may_resume (const cb_session *self, const char *msg_id, cb_err *err)
+    __attribute__ ((warn_unused_result));
+/* Sends what he has not had, and goes on; of a cell for which the two above hold. */
+void cb_session_resume (cb_session *self, const char *msg_id, const cb_resume *resume);
 
 /* A client is gone: it reads no more. Its cells that wait are dropped, its running one goes on; an
  * ephemeral session without readers ends. */

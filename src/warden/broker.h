@@ -9,8 +9,9 @@
 
 #include <sys/types.h>
 
-/* So many restarts within the time; one more is a broker that cannot live. */
-#define CB_BROKER_RESTARTS        3
+/* So many restarts within the time; one more is a broker that cannot live. A jail that brokers die
+ * of is not taken over a fourth time (CB_PAGE_ADOPTIONS), so this is enough for two of them. */
+#define CB_BROKER_RESTARTS        8
 #define CB_BROKER_RESTARTS_WITHIN (10 * CB_USEC_PER_SEC)
 
 typedef struct cb_broker_config {

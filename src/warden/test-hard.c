@@ -257,7 +257,7 @@ s_test_crash_loop (void)
             info.si_pid != 0)
             break;
     }
-    ok (kills == 4, "%d times: three restarts, then it gives up", kills);
+    ok (kills == 9, "%d times: eight restarts, then it gives up", kills);
     ok (rig_wait (&s_rig) == 1 && rig_leaks (&s_rig) == 0, "with status 1, nothing left");
     ok (rig_logged (&s_rig, "times within 10 s"), "and says so in the log");
 }

@@ -23,6 +23,8 @@
 #define CB_CTL_CODE_MAX 8388608
 /* Bytes of a whole request: the code with every byte escaped as \u00xx still fits in most cases. */
 #define CB_CTL_REQUEST_MAX 33554432
+/* Bytes of a message id in a field. */
+#define CB_CTL_ID_MAX 128
 /* Inputs of a session. */
 #define CB_CTL_INPUTS_MAX 16
 /* Bytes of a path in a field (PATH_MAX without its end). */

@@ -63,6 +63,8 @@ struct cb_zmtp {
     unsigned minor; /* the peer's: from 1 on subscriptions are commands */
     cb_buf in;      /* fed, not yet used up to in_at */
     size_t in_at;
+    uint64_t fed;     /* bytes of the peer's stream that came */
+    uint64_t message; /* where in them the unfinished message begins */
     cb_buf out;
     cb_buf ready; /* our READY, until the peer's greeting came */
     cb_zmtp_draft draft;

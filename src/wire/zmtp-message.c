@@ -250,6 +250,7 @@ cb_zmtp_filled (cb_zmtp *self, size_t size)
     assert (draft->open && size <= draft->frame_left && size <= draft->room - draft->used);
     draft->used += size;
     draft->frame_left -= size;
+    self->fed += size;
 }
 
 size_t

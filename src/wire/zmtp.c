@@ -70,6 +70,49 @@ cb_zmtp_destroy (cb_zmtp **self_at)
     free (self);
 }
 
+void
+cb_zmtp_save (const cb_zmtp *self, cb_zmtp_saved *ret_saved)
+{
+    const cb_zmtp_draft *draft = &self->draft;
+
+    *ret_saved = (cb_zmtp_saved){
+        .handled = draft->n_sizes > 0 ? self->message : self->fed - (self->in.size - self->in_at),
+        .traffic = self->state == CB_ZMTP_STATE_TRAFFIC,
+        .minor = (uint8_t)self->minor};
+    if (!draft->skipping)
+        return;
+    ret_saved->left = draft->frame_left;
+    ret_saved->skipped = draft->skipped;
+    ret_saved->skipping = 1;
+    ret_saved->open = draft->open != 0;
+    ret_saved->more = draft->more != 0;
+}
+
+cb_zmtp *
+cb_zmtp_resume (const cb_zmtp_config *config, const cb_zmtp_saved *saved, cb_err *err)
+{
+    cb_owned (cb_zmtp) cb_zmtp *self = cb_zmtp_new (config, err);
+
+    if (self == NULL)
+        return NULL;
+    if (!saved->traffic || self->type->is_publisher || saved->left > CB_ZMTP_SKIP_MAX ||
+        saved->skipped > CB_ZMTP_SKIP_MAX) {
+        (void)cb_fail (err, CB_E_PROTO, "a connection cannot be gone on with");
+        return NULL;
+    }
+    cb_buf_done (&self->out);
+    cb_buf_done (&self->ready);
+    self->state = CB_ZMTP_STATE_TRAFFIC;
+    self->minor = saved->minor;
+    self->fed = saved->handled;
+    self->draft.skipping = saved->skipping != 0;
+    self->draft.open = saved->open != 0;
+    self->draft.more = saved->more != 0;
+    self->draft.skipped = saved->skipped;
+    self->draft.frame_left = (size_t)saved->left;
+    return cb_take (self);
+}
+
 int
 cb_zmtp_feed (cb_zmtp *self, const char *bytes, size_t size, cb_err *err)
 {
@@ -83,6 +126,7 @@ cb_zmtp_feed (cb_zmtp *self, const char *bytes, size_t size, cb_err *err)
         return cb_fail_nomem (err);
     /* What is left after NEED_MORE is less than one command: only a caller can overfill it. */
     assert (r == 0);
+    self->fed += size;
     return r;
 }
 
@@ -184,7 +228,8 @@ s_step_frame (cb_zmtp *self, cb_zmtp_event *ret_event, cb_err *err)
     if (cb_zmtp_draft_open (self))
         return cb_zmtp_draft_take (self, ret_event, err);
     cb_zmtp_frame frame;
-    CB_TRY (s_read_header (s_rest (self), &frame, err));
+    cb_part rest = s_rest (self);
+    CB_TRY (s_read_header (rest, &frame, err));
     if (frame.header == 0)
         return CB_ZMTP_STEP_STARVED;
     if (frame.flags & CB_ZMTP_COMMAND)
@@ -192,6 +237,8 @@ s_step_frame (cb_zmtp *self, cb_zmtp_event *ret_event, cb_err *err)
     if (self->state == CB_ZMTP_STATE_HANDSHAKE)
         return cb_fail (err, CB_E_PROTO, "a message came before the handshake was done");
     if (!self->type->is_publisher) {
+        if (self->draft.n_sizes == 0)
+            self->message = self->fed - rest.size;
         CB_TRY (cb_zmtp_draft_begin (self, &frame, err));
         self->in_at += frame.header;
         return CB_ZMTP_STEP_ON;

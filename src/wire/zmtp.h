@@ -65,6 +65,25 @@ typedef struct cb_zmtp_event {
 cb_zmtp *cb_zmtp_new (const cb_zmtp_config *config, cb_err *err);
 void cb_zmtp_destroy (cb_zmtp **self);
 
+/* What a reader in another process needs beside the bytes that are not handled: plain data. */
+typedef struct cb_zmtp_saved {
+    uint64_t handled; /* bytes of the peer's stream whose meaning was told: whole messages */
+    uint64_t left;    /* of a message that is skipped: bytes of its frame to come */
+    uint64_t skipped; /* and its bytes so far */
+    uint8_t traffic;  /* 1: the handshake is done, else there is nothing to go on with */
+    uint8_t minor;    /* the peer's version 3.minor */
+    uint8_t skipping;
+    uint8_t open;
+    uint8_t more;
+} cb_zmtp_saved;
+
+/* Of a connection whose peer sends no subscriptions. Right after cb_zmtp_next: what that told
+ * counts as handled. */
+void cb_zmtp_save (const cb_zmtp *self, cb_zmtp_saved *ret_saved);
+/* A reader in the middle of a stream: the peer's next byte is number saved->handled. Topics of ours
+ * are with the peer already. -CB_E_PROTO for what cannot be. Owned; NULL with err. */
+cb_zmtp *cb_zmtp_resume (const cb_zmtp_config *config, const cb_zmtp_saved *saved, cb_err *err);
+
 /* Takes in bytes from the peer (at most CB_ZMTP_FEED_MAX a call, and only after NEED_MORE) and,
  * called until it says NEED_MORE, gives what they mean. size may be 0. -CB_E_PROTO or -CB_E_LIMIT:
  * close the connection; every later call says the same. */

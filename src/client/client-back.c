@@ -1,0 +1,158 @@
+/* client-back.c - the broker died and was started again: the client connects anew and has the rest
+ * of its runs sent.
+ *
+ * What comes for a run is a stream: the daemon numbers its messages by counting, and so do we. The
+ * new broker has the socket, the key and the counts of the old one, so "I had n" is enough. A
+ * daemon that has ended takes broker.json with it; then nobody comes back. */
+#include "client/client-int.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+/* A broker that died is there again within some 100 ms; with many sessions it takes longer. */
+#define COME_BACK_MAX (10 * CB_USEC_PER_SEC)
+#define TRY_EVERY_MS  10
+/* Milliseconds for the answer of one resume_request. */
+#define RESUME_MAX 10000
+
+int
+cb_client_watch_link (cellblock_client *self, cb_err *err)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+
+    if (self->fd < 0)
+        self->fd = epoll_create1 (EPOLL_CLOEXEC);
+    /* A link that is gone has closed its own and left by that. */
+    if (self->fd < 0 || epoll_ctl (self->fd, EPOLL_CTL_ADD, cb_link_fd (self->link), &event) < 0)
+        return cb_fail_errno (err, CB_E_IO, "no descriptors left for a connection");
+    return 0;
+}
+
+void
+cb_client_open_run (cellblock_client *self, int64_t request)
+{
+    if (self->n_runs < CB_OPEN_RUNS)
+        self->runs[self->n_runs++] = (cb_open_run){.request = request};
+}
+
+static void
+s_close_run (cellblock_client *self, size_t i)
+{
+    self->runs[i] = self->runs[--self->n_runs];
+}
+
+void
+cb_client_count (cellblock_client *self, const cellblock_event *event)
+{
+    for (size_t i = 0; i < self->n_runs; i++) {
+        if (self->runs[i].request != event->request)
+            continue;
+        self->runs[i].had++;
+        if (event->kind == CELLBLOCK_REPLY)
+            s_close_run (self, i);
+        return;
+    }
+}
+
+static int64_t
+s_warden (const cellblock_client *self)
+{
+    return json_integer_value (json_object_get (self->file.more, "warden_pid"));
+}
+
+/* Tries until the broker answers, or there is no daemon any more, or another one. */
+static int
+s_connect (cellblock_client *self)
+{
+    const struct timespec pause = {.tv_nsec = TRY_EVERY_MS * 1000000L};
+    cb_usec until = cb_now () + COME_BACK_MAX;
+    int64_t warden = s_warden (self);
+
+    for (;;) {
+        if (kill ((pid_t)warden, 0) < 0 && errno == ESRCH)
+            return cb_fail (&self->err, CB_E_GONE, "the daemon ended, or it died");
+        int result = cb_client_try (self);
+        if (s_warden (self) != warden)
+            return cb_fail (&self->err, CB_E_GONE, "the daemon ended; another one runs");
+        if (result == 0)
+            return 0;
+        if (result == -CB_E_NOTFOUND || result == -CB_E_DENIED)
+            return cb_fail (&self->err, CB_E_GONE, "the daemon ended");
+        if (cb_now () >= until)
+            return cb_fail (&self->err, CB_E_GONE,
+                            "the daemon's broker died and none came in its place");
+        (void)nanosleep (&pause, NULL);
+    }
+}
+
+static int
+s_resume (cellblock_client *self, cb_open_run run)
+{
+    char id[CB_MSG_ID_MAX];
+
+    (void)snprintf (id, sizeof id, "%s_%" PRId64, self->session, run.request);
+    cb_owned (cb_json) json_t *content =
+        json_pack ("{ss sI}", "request", id, "after", (json_int_t)run.had);
+    cb_auto_free char *text = content != NULL ? cb_json_text (content, NULL) : NULL;
+    if (text == NULL)
+        return cb_fail_nomem (&self->err);
+    cellblock_event *reply = cellblock_call (self, "resume", text, RESUME_MAX);
+    if (reply == NULL)
+        return -self->err.code;
+    int code = cellblock_event_code (reply);
+    cellblock_event_free (&reply);
+    if (code != 0)
+        return cb_fail (&self->err, CB_E_GONE,
+                        "the daemon's broker died before the cell began, or the cell's session "
+                        "went with it");
+    return 0;
+}
+
+/* A run that is unknown is not asked for again; the others go on. */
+static int
+s_resume_all (cellblock_client *self)
+{
+    cb_open_run runs[CB_OPEN_RUNS];
+    cb_err lost = CB_ERR_INIT;
+    size_t n_runs = self->n_runs;
+
+    memcpy (runs, self->runs, n_runs * sizeof runs[0]);
+    for (size_t i = 0; i < n_runs; i++) {
+        if (s_resume (self, runs[i]) == 0)
+            continue;
+        if (cb_link_is_gone (self->link))
+            return -CB_E_IO;
+        lost = self->err;
+        for (size_t k = 0; k < self->n_runs; k++)
+            if (self->runs[k].request == runs[i].request)
+                s_close_run (self, k);
+    }
+    if (lost.code == 0)
+        return 0;
+    self->err = lost;
+    return -CB_E_GONE;
+}
+
+int
+cb_client_come_back (cellblock_client *self)
+{
+    int result = 0;
+
+    self->coming_back = 1;
+    self->came_back++;
+    /* The broker may die again while we are at it. */
+    do {
+        result = s_connect (self);
+        if (result == 0)
+            result = s_resume_all (self);
+    } while (result == -CB_E_IO);
+    self->coming_back = 0;
+    return result;
+}

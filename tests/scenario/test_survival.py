@@ -1,0 +1,250 @@
+"""test_survival.py - the broker dies at any moment: kernels, variables, output and deadlines live
+on, and whoever is connected comes back by himself."""
+import json
+import os
+import random
+import signal
+import threading
+import time
+
+import pytest
+
+import leaks
+from attached import attach, iopub_until_idle, reply_to, text_of
+
+SECONDS = 30
+# A cell of two seconds that prints all the time, some of it at a line's border and some not.
+CELL = """
+import time
+for i in range(200):
+    print("line", i)
+    if i % 10 == 0:
+        time.sleep(0.1)
+print("end of", x)
+"""
+LINES = "".join("line %d\n" % i for i in range(200))
+MOMENTS = 20
+
+
+def kill_broker(house):
+    """Its pid, when it is gone."""
+    pid = house.connection()["pid"]
+    os.kill(pid, signal.SIGKILL)
+    return pid
+
+
+def another_broker(house, before):
+    """Waits until broker.json is another one's."""
+    def is_there():
+        try:
+            return house.connection()["pid"] != before
+        except (OSError, ValueError):
+            return False
+    leaks.wait_for(is_there, SECONDS)
+
+
+def sessions(house):
+    return [one["name"] for one in house.json("ls")["sessions"]]
+
+
+@pytest.fixture
+def new_session(daemon):
+    """Names of fresh sessions with a variable x."""
+    made = []
+
+    def make():
+        made.append("s%d" % len(made))
+        assert daemon.cellblock("new", made[-1]).returncode == 0
+        assert daemon.cellblock("run", "-s", made[-1], "-c",
+                                "x = '%s'" % made[-1]).returncode == 0
+        return made[-1]
+    return make
+
+
+# -- at any moment ---------------------------------------------------------------------------------
+
+@pytest.mark.limit(280)
+def test_every_line_once_at_twenty_moments(daemon, new_session):
+    moments = random.Random(20261120)
+    for number in range(MOMENTS):
+        name = new_session()
+        moment = moments.uniform(0.02, 2.2)
+        running = daemon.popen("run", "-s", name, "-c", CELL)
+        time.sleep(moment)
+        before = kill_broker(daemon)
+        out, err = running.communicate(timeout=SECONDS)
+        told = "moment %d (%.3f s): %s" % (number, moment, err)
+        assert running.returncode == 0, told
+        assert out == LINES + "end of %s\n" % name, told
+        another_broker(daemon, before)
+        assert daemon.cellblock("run", "-s", name, "-c", "print(x)").stdout == name + "\n", told
+        assert daemon.cellblock("stop", name).returncode == 0
+
+
+@pytest.mark.limit(200)
+def test_attached_clients_at_several_moments(daemon, new_session):
+    """Who asked and who looks on: jupyter_client comes back by itself."""
+    moments = random.Random(3)
+    for _ in range(6):
+        name = new_session()
+        asker, watcher = attach(daemon, name), attach(daemon, name)
+        try:
+            msg_id = asker.execute(CELL)
+            time.sleep(moments.uniform(0.3, 1.8))
+            kill_broker(daemon)
+            assert reply_to(asker, msg_id)["status"] == "ok"
+            for one in (asker, watcher):
+                assert text_of(iopub_until_idle(one, msg_id)) == LINES + "end of %s\n" % name
+            assert asker.execute("x", reply=True, timeout=SECONDS)["content"]["status"] == "ok"
+        finally:
+            asker.stop_channels()
+            watcher.stop_channels()
+        assert daemon.cellblock("stop", name).returncode == 0
+
+
+def test_the_broker_dies_twice_in_one_cell(daemon, new_session):
+    name = new_session()
+    running = daemon.popen("run", "-s", name, "-c", CELL)
+    time.sleep(0.5)
+    another_broker(daemon, kill_broker(daemon))
+    time.sleep(0.5)
+    kill_broker(daemon)
+    out, err = running.communicate(timeout=SECONDS)
+    assert (running.returncode, out) == (0, LINES + "end of %s\n" % name), err
+
+
+def test_a_fresh_sessions_cell_goes_on(daemon):
+    """Nobody named the session; it is gone when its cell is done."""
+    running = daemon.popen("run", "-c", "x = 1\n" + CELL)
+    leaks.wait_for(lambda: "kernel ready" in daemon.log(), SECONDS)
+    time.sleep(0.3)
+    kill_broker(daemon)
+    out, err = running.communicate(timeout=SECONDS)
+    assert (running.returncode, out) == (0, LINES + "end of 1\n"), err
+    leaks.wait_for(lambda: not sessions(daemon), SECONDS)
+
+
+def test_output_in_files_and_figures(daemon, new_session):
+    name = new_session()
+    running = daemon.popen("run", "-s", name, "-o", "json", "-c",
+                           "import time\nopen('/output/a.txt', 'w').write('a')\ntime.sleep(1)\n7")
+    time.sleep(0.6)
+    kill_broker(daemon)
+    out, err = running.communicate(timeout=SECONDS)
+    result = json.loads(out)
+    assert result["status"] == "ok", err
+    assert [one["path"] for one in result["artifacts"]] == ["/output/a.txt"]
+
+
+# -- what else lives on ----------------------------------------------------------------------------
+
+def test_the_deadline_is_kept(daemon, new_session):
+    name = new_session()
+    began = time.monotonic()
+    running = daemon.popen("run", "-s", name, "--timeout", "2", "-o", "json", "-c",
+                           "import time\ntime.sleep(30)")
+    time.sleep(1)
+    kill_broker(daemon)
+    out, err = running.communicate(timeout=SECONDS)
+    took = time.monotonic() - began
+    assert json.loads(out)["status"] == "timeout", err
+    assert 1.9 < took < 4, took
+    assert daemon.cellblock("run", "-s", name, "-c", "print(x)").stdout == name + "\n"
+
+
+def test_an_interrupt_reaches_the_cell(daemon, new_session):
+    name = new_session()
+    running = daemon.popen("run", "-s", name, "-o", "json", "-c", "import time\ntime.sleep(8)")
+    time.sleep(0.5)
+    another_broker(daemon, kill_broker(daemon))
+    assert daemon.cellblock("interrupt", name).returncode == 0
+    out, err = running.communicate(timeout=SECONDS)
+    assert json.loads(out)["status"] == "interrupted", err
+
+
+def test_keys_and_paths_stay(daemon, new_session):
+    name = new_session()
+    path = os.path.join(daemon.runtime_dir, "sessions", name + ".json")
+
+    def seen():
+        with open(path, encoding="utf-8") as file:
+            session = json.load(file)
+        return session, {key: value for key, value in daemon.connection().items() if key != "pid"}
+    was = seen()
+    another_broker(daemon, kill_broker(daemon))
+    leaks.wait_for(lambda: os.path.exists(path), SECONDS)
+    assert seen() == was
+    info = daemon.json("show", name)
+    assert (info["executions"], info["restarts"], info["state"]) == (1, 0, "idle")
+
+
+def test_a_large_output_goes_on(daemon, new_session):
+    """One message of some MB is on its way when the broker dies."""
+    name = new_session()
+    for moment in (0.05, 0.1, 0.15):
+        running = daemon.popen("run", "-s", name, "-c", "print('ab' * 4_000_000)")
+        threading.Timer(moment, kill_broker, [daemon]).start()
+        out, err = running.communicate(timeout=SECONDS)
+        assert (running.returncode, len(out)) == (0, 8_000_001), err[-500:]
+        time.sleep(3.5)
+
+
+def test_many_sessions_live_on(daemon):
+    names = ["m%d" % i for i in range(6)]
+    for name in names:
+        assert daemon.cellblock("new", name).returncode == 0
+        assert daemon.cellblock("run", "-s", name, "-c", "x = '%s'" % name).returncode == 0
+    another_broker(daemon, kill_broker(daemon))
+    for name in names:
+        assert daemon.cellblock("run", "-s", name, "-c", "print(x)").stdout == name + "\n"
+
+
+# -- what cannot go on -----------------------------------------------------------------------------
+
+def test_a_jail_that_brokers_die_of(daemon, new_session):
+    """The fourth broker within ten seconds does not take it over, says which, and serves."""
+    first, last = new_session(), new_session()
+    for _ in range(3):
+        another_broker(daemon, kill_broker(daemon))
+    kill_broker(daemon)
+    leaks.wait_for(lambda: "brokers died within" in daemon.log(), SECONDS)
+    line = [line for line in daemon.log().splitlines() if "brokers died within" in line][0]
+    assert "session=" + last in line
+    assert daemon.cellblock("run", "-s", first, "-c", "print(x)").stdout == first + "\n"
+    assert sessions(daemon) == [first]
+
+
+def test_a_cell_that_waited_is_told(daemon, new_session):
+    """It had not begun: its client is told so, and does not wait for ever."""
+    name = new_session()
+    running = daemon.popen("run", "-s", name, "-c", CELL)
+    time.sleep(0.4)
+    waiting = daemon.popen("run", "-s", name, "-c", "print('waited')")
+    time.sleep(0.4)
+    kill_broker(daemon)
+    out, err = running.communicate(timeout=SECONDS)
+    assert (running.returncode, out) == (0, LINES + "end of %s\n" % name), err
+    out, err = waiting.communicate(timeout=SECONDS)
+    assert waiting.returncode != 0 and "before the cell began" in err
+
+
+def test_a_kernel_that_was_starting(daemon):
+    """Its jail is not left alone."""
+    running = daemon.popen("new", "early")
+    time.sleep(0.08)
+    another_broker(daemon, kill_broker(daemon))
+    running.communicate(timeout=SECONDS)
+    leaks.wait_for(lambda: "early" not in sessions(daemon), SECONDS)
+    assert daemon.cellblock("new", "early").returncode == 0
+
+
+def test_the_daemon_ends_while_a_client_waits(daemon, new_session):
+    """Nobody comes back: the client is told at once."""
+    name = new_session()
+    running = daemon.popen("run", "-s", name, "-c", "import time\ntime.sleep(8)")
+    time.sleep(0.5)
+    began = time.monotonic()
+    daemon.stop()
+    running.communicate(timeout=SECONDS)
+    assert running.returncode != 0
+    assert time.monotonic() - began < 6
