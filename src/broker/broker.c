@@ -9,13 +9,14 @@
 #include "base/fdio.h"
 #include "base/log.h"
 #include "base/runtime.h"
-#include "base/tree.h"
 #include "broker/reload.h"
 #include "front/attach.h"
 #include "front/control.h"
 #include "wire/connfile.h"
 #include "wire/ctl.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
@@ -227,8 +228,8 @@ s_write_connection (const cb_broker *self, const char *key, cb_err *err)
     return cb_write_file (self->runtime, CB_RUNTIME_BROKER, text, size, err);
 }
 
-/* The key of the broker before us, who died: its clients come back with it. Else a new one. */
-static void
+/* The key of the broker before us, who died: its clients come back with it (1). Else a new one. */
+static int
 s_client_key (const cb_broker *self, char key[65])
 {
     cb_scoped (cb_buf) cb_buf text;
@@ -238,17 +239,16 @@ s_client_key (const cb_broker *self, char key[65])
     cb_connfile_init (&file);
     if (cb_read_file (self->runtime, CB_RUNTIME_BROKER, &text, NULL) == 0 &&
         cb_connfile_read (&file, text.data, text.size, NULL) == 0 && strlen (file.key) == 64)
-        memcpy (key, file.key, 65);
-    else
-        cb_random_hex (key, 32);
+        return memcpy (key, file.key, 65) != NULL;
+    cb_random_hex (key, 32);
+    return 0;
 }
 
-/* An empty folder for the sessions' connection files. */
+/* The folder of the sessions' connection files; those of a broker before us are in it. */
 static int
 s_sessions_folder (cb_broker *self, cb_err *err)
 {
-    CB_TRY (cb_remove_tree (self->runtime, CB_RUNTIME_SESSIONS, err));
-    if (mkdirat (self->runtime, CB_RUNTIME_SESSIONS, 0700) != 0)
+    if (mkdirat (self->runtime, CB_RUNTIME_SESSIONS, 0700) != 0 && errno != EEXIST)
         return cb_fail_errno (err, CB_E_IO, "%s/" CB_RUNTIME_SESSIONS, self->services.runtime_dir);
     self->services.sessions_fd = openat (self->runtime, CB_RUNTIME_SESSIONS,
                                          O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -321,6 +321,30 @@ s_fill_services (cb_broker *self, const cb_broker_options *options)
     self->runtime = options->runtime;
 }
 
+/* Connection files whose sessions did not live on. */
+static void
+s_sweep_sessions (const cb_broker *self)
+{
+    int fd = openat (self->services.sessions_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = fd >= 0 ? fdopendir (fd) : NULL;
+    const struct dirent *entry;
+
+    while (folder != NULL && (entry = readdir (folder)) != NULL) {
+        char name[CB_NAME_MAX];
+        size_t size = strlen (entry->d_name);
+        size_t bare = size > 5 ? size - 5 : 0;
+        if (entry->d_name[0] == '.' && size <= 2 && entry->d_name[size - 1] == '.')
+            continue;
+        (void)snprintf (name, sizeof name, "%.*s", (int)bare, entry->d_name);
+        if (bare == 0 || bare >= sizeof name || cb_registry_find (self->registry, name) == NULL)
+            (void)unlinkat (self->services.sessions_fd, entry->d_name, 0);
+    }
+    if (folder != NULL)
+        (void)closedir (folder);
+    else
+        cb_close (&fd);
+}
+
 /* What a broker before us left behind goes on before anybody can ask for it. */
 static int
 s_take_over (cb_broker *self, const char *key, cb_err *err)
@@ -335,6 +359,7 @@ s_take_over (cb_broker *self, const char *key, cb_err *err)
     self->services.clients = self->clients;
     CB_TRY (cb_launcher_left (self->launcher, &left, &n, err));
     cb_registry_adopt (self->registry, left, n);
+    s_sweep_sessions (self);
     if (n > 0)
         cb_log_info ("taken over from the broker before", CB_INT ("jails", n),
                      CB_INT ("usec", cb_now () - began));
@@ -356,7 +381,7 @@ s_open_doors (cb_broker *self, cb_err *err)
         return -CB_E_NOMEM;
     s_apply_config (self);
     CB_TRY (s_sessions_folder (self, err));
-    s_client_key (self, key);
+    int known = s_client_key (self, key);
     CB_TRY (s_take_over (self, key, err));
     cb_control_options control = {.loop = self->loop,
                                   .registry = self->registry,
@@ -371,7 +396,12 @@ s_open_doors (cb_broker *self, cb_err *err)
         return -CB_E_IO;
     int result = s_write_connection (self, key, err);
     explicit_bzero (key, sizeof key);
-    return result;
+    if (result == 0 || !known)
+        return result;
+    /* Only our pid is wrong in the one there is. */
+    cb_log_warn ("broker.json is the one of the broker before", CB_STR ("why", err->text));
+    *err = (cb_err)CB_ERR_INIT;
+    return 0;
 }
 
 /* Sessions that the descriptors allow; one in any case. */

@@ -107,7 +107,8 @@ enum cellblock_kind {
  *
  * NULL: the client's error is CELLBLOCK_E_TIMEOUT (nothing came), CELLBLOCK_E_INTERRUPTED (a signal
  * handler ran; call again or send an interrupt), CELLBLOCK_E_GONE (the daemon died; everything it
- * had sent was delivered before; the client is only good for closing), or another code. Messages
+ * had sent was delivered before; the client is only good for closing. Or only its broker died and
+ * an open run could not go on with the next), or another code. Messages
  * with a wrong or used signature are CELLBLOCK_E_DENIED; the client can go on. */
 CELLBLOCK_API cellblock_event *cellblock_next (cellblock_client *client, int timeout_ms);
 

@@ -77,14 +77,16 @@ s_connect (cellblock_client *self)
 
     for (;;) {
         if (kill ((pid_t)warden, 0) < 0 && errno == ESRCH)
-            return cb_fail (&self->err, CB_E_GONE, "the daemon ended, or it died");
+            return cb_fail (&self->err, CB_E_GONE,
+                            "the daemon closed the connection: it ended, or died");
         int result = cb_client_try (self);
         if (s_warden (self) != warden)
-            return cb_fail (&self->err, CB_E_GONE, "the daemon ended; another one runs");
+            return cb_fail (&self->err, CB_E_GONE,
+                            "the daemon closed the connection: it ended, another one runs");
         if (result == 0)
             return 0;
         if (result == -CB_E_NOTFOUND || result == -CB_E_DENIED)
-            return cb_fail (&self->err, CB_E_GONE, "the daemon ended");
+            return cb_fail (&self->err, CB_E_GONE, "the daemon closed the connection: it ended");
         if (cb_now () >= until)
             return cb_fail (&self->err, CB_E_GONE,
                             "the daemon's broker died and none came in its place");

@@ -22,8 +22,9 @@
 #define CB_PAGE_HEADER 65536
 /* A kernel's words about itself. */
 #define CB_PAGE_INFO 65536
-/* What the running request's client was told and may not have: a client's whole queue and more. */
-#define CB_PAGE_JOURNAL ((size_t)72 * 1024 * 1024)
+/* What the running request's client was told and may not have; all that the default profile lets a
+ * cell put out, when the client is away. */
+#define CB_PAGE_JOURNAL ((size_t)40 * 1024 * 1024)
 /* A broker that dies so often within the time after it took a jail over must not take it again. */
 #define CB_PAGE_ADOPTIONS 3
 #define CB_PAGE_WITHIN    (10 * CB_USEC_PER_SEC)

@@ -15,7 +15,9 @@
 
 /* What is kept of messages that left the queue: a socket's buffer and more, for a client whose
  * library throws away what it has not read when the connection breaks. */
-#define KEEP_BESIDE ((size_t)4 * 1024 * 1024)
+#define KEEP_BESIDE ((size_t)1024 * 1024)
+/* And of the queue: it is in memory twice, so who hardly reads has to lose more when we die. */
+#define KEEP_QUEUED ((size_t)8 * 1024 * 1024)
 
 typedef struct reader {
     cb_asker asker; /* header is owned */
@@ -147,8 +149,12 @@ static void
 s_send_kept (cb_fanout *self, cb_zmsg *message)
 {
     cb_zpeer *peer = self->readers[0].asker.peer;
-    size_t keep = peer != NULL ? cb_zpeer_queued (peer) + KEEP_BESIDE : CB_PAGE_JOURNAL;
+    size_t keep = CB_PAGE_JOURNAL;
 
+    if (peer != NULL) {
+        size_t queued = cb_zpeer_queued (peer);
+        keep = KEEP_BESIDE + (queued < KEEP_QUEUED ? queued : KEEP_QUEUED);
+    }
     cb_journal_add (self->keep.journal, self->keep.page, message, keep);
     if (self->ending && s_put_off (self, message))
         return;

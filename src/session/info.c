@@ -157,6 +157,19 @@ s_open_door (cb_session *self, cb_err *err)
     return self->door != NULL ? 0 : -CB_E_IO;
 }
 
+/* What a broker before us wrote is the same: nothing is written then, so no disk can be full. */
+static int
+s_write_connection (const cb_session *self, const char *name, cb_part text, cb_err *err)
+{
+    cb_scoped (cb_buf) cb_buf before;
+
+    cb_buf_init (&before, CB_CONNFILE_MAX);
+    if (cb_read_file (self->services->sessions_fd, name, &before, NULL) == 0 &&
+        before.size == text.size && memcmp (before.data, text.data, text.size) == 0)
+        return 0;
+    return cb_write_file (self->services->sessions_fd, name, text.data, text.size, err);
+}
+
 int
 cb_session_publish (cb_session *self, cb_err *err)
 {
@@ -176,7 +189,7 @@ cb_session_publish (cb_session *self, cb_err *err)
         return -CB_E_INVALID;
     (void)snprintf (name, sizeof name, "%s.json", self->name);
     CB_TRY (s_open_door (self, err));
-    CB_TRY (cb_write_file (self->services->sessions_fd, name, text, size, err));
+    CB_TRY (s_write_connection (self, name, (cb_part){text, size}, err));
     self->published = 1;
     return 0;
 }

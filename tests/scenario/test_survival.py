@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import threading
 import time
 
@@ -197,6 +198,67 @@ def test_many_sessions_live_on(daemon):
     another_broker(daemon, kill_broker(daemon))
     for name in names:
         assert daemon.cellblock("run", "-s", name, "-c", "print(x)").stdout == name + "\n"
+
+
+def test_another_daemon_in_the_same_instant(daemon, new_session):
+    """The broker dies while somebody starts a second daemon: that is refused, all lives on."""
+    name = new_session()
+    second = subprocess.Popen([daemon.program("cellblockd"), "--foreground"], env=daemon.env,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+    kill_broker(daemon)
+    assert second.wait(SECONDS) != 0
+    assert daemon.cellblock("run", "-s", name, "-c", "print(x)").stdout == name + "\n"
+
+
+@pytest.mark.root
+def test_full_disks(new_house):
+    """Nothing can be written, neither beside the sockets nor into the state folder."""
+    house = new_house()
+    for path in (house.runtime_dir, house.state_dir):
+        os.mkdir(path, 0o700)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=700", "none", path],
+                       check=True)
+    try:
+        house.start()
+        assert house.cellblock("run", "-s", "amber", "-c", "x = 41").returncode == 0
+        for path in (house.runtime_dir, house.state_dir):
+            fill(os.path.join(path, "filler"))
+        running = house.popen("run", "-s", "amber", "-c", CELL.replace("x)", "x + 1)"))
+        time.sleep(0.7)
+        kill_broker(house)
+        out, err = running.communicate(timeout=SECONDS)
+        assert (running.returncode, out) == (0, LINES + "end of 42\n"), err
+        assert house.stop() == 0
+    finally:
+        for path in (house.runtime_dir, house.state_dir):
+            subprocess.run(["umount", "-l", path], check=False)
+
+
+def fill(path):
+    with open(path, "wb", buffering=0) as file:
+        for size in (4096, 1):
+            try:
+                while file.write(b"x" * size):
+                    pass
+            except OSError:
+                pass
+
+
+def test_hardly_any_descriptors(new_house):
+    """As many sessions as the limit allows: all of them live on."""
+    house = new_house()
+    house._prefix = lambda: ["prlimit", "--nofile=400", "--"]
+    house.start()
+    del house._prefix
+    names = []
+    while len(names) < 20 and house.cellblock("new", "d%d" % len(names)).returncode == 0:
+        names.append("d%d" % len(names))
+    assert names
+    for name in names:
+        assert house.cellblock("run", "-s", name, "-c", "x = '%s'" % name).returncode == 0
+    another_broker(house, kill_broker(house))
+    for name in names:
+        assert house.cellblock("run", "-s", name, "-c", "print(x)").stdout == name + "\n"
 
 
 # -- what cannot go on -----------------------------------------------------------------------------
