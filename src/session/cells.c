@@ -404,6 +404,18 @@ s_becomes_running (cb_session *self, cb_entry *entry)
     self->running = entry;
 }
 
+/* Nothing of it is awaited: it was answered, or could not be sent. */
+static void
+s_passed (cb_session *self, cb_entry **entry)
+{
+    if (self->running == *entry) {
+        self->running = NULL;
+        cb_session_become_ (self, CB_SESSION_IDLE);
+        cb_save_over_ (self, 0);
+    }
+    cb_entry_destroy (entry);
+}
+
 /* The first of the queue, to the kernel. */
 static void
 s_begin (cb_session *self)
@@ -422,7 +434,7 @@ s_begin (cb_session *self)
     }
     int result = entry->kind->send (entry, &err);
     if (result == CB_ENTRY_PASSED) {
-        cb_entry_destroy (&entry);
+        s_passed (self, &entry);
         return;
     }
     if (entry->run == NULL)
