@@ -213,22 +213,22 @@ def test_the_file_helper_dies(daemon, client):
 
 
 def test_the_broker_dies(daemon, amber):
-    """Its jails are ended by the next one, which serves."""
+    """Its kernels live on with the next one, which serves (more of it in test_survival.py)."""
     pid = daemon.connection()["pid"]
     kernel = amber.call("show", session="amber")["pid"]
+    assert amber.run("x = 1", session="amber")[0]["status"] == "ok"
     os.kill(pid, signal.SIGKILL)
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         try:
-            if daemon.connection()["pid"] != pid and not os.path.exists("/proc/%d" % kernel):
+            if daemon.connection()["pid"] != pid:
                 break
         except (OSError, ValueError):
             pass
         time.sleep(0.02)
     fresh = daemon.client()
-    assert fresh.call("list")["sessions"] == []
-    assert not os.path.exists("/proc/%d" % kernel)
-    assert fresh.run("1 + 1", session="amber")[0]["status"] == "ok"
+    assert [one["pid"] for one in fresh.call("list")["sessions"]] == [kernel]
+    assert fresh.run("assert x == 1", session="amber")[0]["status"] == "ok"
 
 
 def test_a_reload(new_house, tmp_path):
