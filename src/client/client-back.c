@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -51,6 +52,9 @@ s_close_run (cellblock_client *self, size_t i)
 void
 cb_client_count (cellblock_client *self, const cellblock_event *event)
 {
+    /* What is asked is told again by itself. */
+    if (strcmp (event->message->msg_type, "input_request") == 0)
+        return;
     for (size_t i = 0; i < self->n_runs; i++) {
         if (self->runs[i].request != event->request)
             continue;
@@ -59,6 +63,48 @@ cb_client_count (cellblock_client *self, const cellblock_event *event)
             s_close_run (self, i);
         return;
     }
+}
+
+/* ---- input () ---- */
+
+int
+cb_client_was_asked (cellblock_client *self, const cellblock_event *question)
+{
+    const cb_jmsg *message = question->message;
+
+    if (strcmp (message->msg_type, "input_request") != 0)
+        return 0;
+    if (strcmp (message->msg_id, self->asked) != 0) {
+        (void)snprintf (self->asked, sizeof self->asked, "%s", message->msg_id);
+        free (cb_take (self->answer));
+        return 0;
+    }
+    cb_jmsg_draft draft = {.msg_type = "input_reply",
+                           .session = self->session,
+                           .parent = message->dicts[CB_DICT_HEADER]};
+    if (self->answer == NULL)
+        return 1;
+    draft.content_text = (cb_part){self->answer, strlen (self->answer)};
+    (void)cb_client_send (self, &draft);
+    return 1;
+}
+
+int
+cb_client_answer (cellblock_client *self, const cellblock_event *question, json_t *content)
+{
+    const cb_jmsg_draft draft = {.msg_type = "input_reply",
+                                 .session = self->session,
+                                 .parent = question->message->dicts[CB_DICT_HEADER],
+                                 .content = content};
+
+    if (strcmp (question->message->msg_id, self->asked) == 0) {
+        free (self->answer);
+        self->answer = cb_json_text (content, NULL);
+    }
+    /* The question comes again with the next broker, and then this answer goes out. */
+    if (self->answer != NULL && cb_link_is_gone (self->link))
+        return 0;
+    return cb_client_send (self, &draft);
 }
 
 static int64_t

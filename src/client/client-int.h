@@ -53,6 +53,8 @@ struct cellblock_client {
     cb_open_run runs[CB_OPEN_RUNS];
     size_t n_runs;
     cb_event_list missed; /* came while we were coming back; before all that is to be received */
+    char asked[CB_MSG_ID_MAX]; /* id of the input_request that was told last */
+    char *answer;              /* owned: the content it was answered with; NULL: not yet */
     int coming_back;
     uint64_t came_back; /* how often */
 };
@@ -62,14 +64,20 @@ struct cellblock_client {
 /* A run begins; an event came (the reply ends it). */
 void cb_client_open_run (cellblock_client *client, int64_t request);
 void cb_client_count (cellblock_client *client, const cellblock_event *event);
+/* An input_request came: 1 when it was told before (then it is answered as before, or still is to
+ * be), 0 when it is news. */
+int cb_client_was_asked (cellblock_client *client, const cellblock_event *question);
+/* Sends an answer, now or when we are back. question is an input_request. */
+int cb_client_answer (cellblock_client *client, const cellblock_event *question, json_t *content);
 /* Connects again and has the rest of the open runs sent. -CB_E_GONE: the daemon has ended, or a run
  * could not be gone on with. */
 int cb_client_come_back (cellblock_client *client);
 /* The link's descriptor joins the client's. */
 int cb_client_watch_link (cellblock_client *client, cb_err *err);
 
-/* client.c: connects and says hello. */
+/* client.c: connects and says hello; sends. */
 int cb_client_try (cellblock_client *client);
+int cb_client_send (cellblock_client *client, const cb_jmsg_draft *draft);
 
 /* client-event.c */
 

@@ -186,6 +186,7 @@ cellblock_close (cellblock_client **client)
     cb_link_destroy (&(*client)->link);
     cb_signer_destroy (&(*client)->signer);
     cb_connfile_done (&(*client)->file);
+    free ((*client)->answer);
     while ((event = TAILQ_FIRST (&(*client)->kept)) != NULL) {
         TAILQ_REMOVE (&(*client)->kept, event, link);
         cellblock_event_free (&event);
@@ -276,8 +277,8 @@ s_check_request (const char *verb, cb_part content, size_t size, cb_err *err)
     return cb_json_scan ("content", content, NULL, 0, err);
 }
 
-static int64_t
-s_send (cellblock_client *self, const cb_jmsg_draft *draft)
+int
+cb_client_send (cellblock_client *self, const cb_jmsg_draft *draft)
 {
     cb_zmsg *message = cb_jmsg_write (self->signer, draft, &self->err);
 
@@ -311,7 +312,7 @@ cellblock_request (cellblock_client *client, const char *verb, const char *conte
         CB_TRY (cb_client_come_back (client));
     (void)snprintf (type, sizeof type, "%s_request", verb);
     (void)snprintf (id, sizeof id, "%s_%" PRId64, client->session, client->last_request + 1);
-    CB_TRY ((int)s_send (client, &draft));
+    CB_TRY (cb_client_send (client, &draft));
     client->last_request++;
     if (strcmp (verb, "run") == 0)
         cb_client_open_run (client, client->last_request);
@@ -331,11 +332,7 @@ cellblock_input (cellblock_client *client, const cellblock_event *question, cons
         return cb_fail (&client->err, CB_E_INVALID, "the answer is not UTF-8 text");
     if (value != NULL && strlen (value) > CB_CTL_VALUE_MAX)
         return cb_fail (&client->err, CB_E_LIMIT, "an answer is over %d bytes", CB_CTL_VALUE_MAX);
-    const cb_jmsg_draft draft = {.msg_type = "input_reply",
-                                 .session = client->session,
-                                 .parent = question->message->dicts[CB_DICT_HEADER],
-                                 .content = content};
-    return (int)s_send (client, &draft);
+    return cb_client_answer (client, question, content);
 }
 
 cb_usec
@@ -387,7 +384,10 @@ cb_client_receive (cellblock_client *client, cb_usec deadline)
         cb_zmsg_destroy (&raw);
         if (event != NULL)
             cb_client_count (client, event);
-        return event;
+        if (event == NULL || !cb_client_was_asked (client, event))
+            return event;
+        cellblock_event_free (&event);
+        return cb_client_receive (client, deadline);
     case CB_LINK_NOTHING:
         (void)cb_fail (&client->err, CB_E_TIMEOUT, "nothing came in the time given");
         return NULL;

@@ -442,6 +442,12 @@ cb_kernel_pause (cb_kernel *self, int paused)
 }
 
 void
+cb_kernel_pause_input (cb_kernel *self, int paused)
+{
+    cb_link_pause (self->link, CB_CHANNEL_STDIN, paused);
+}
+
+void
 cb_kernel_done (cb_kernel *self)
 {
     if (self->state == CB_KERNEL_BUSY)

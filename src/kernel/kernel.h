@@ -76,8 +76,9 @@ cb_page *cb_kernel_page (const cb_kernel *self);
  * after us, until cb_kernel_let_go. */
 void cb_kernel_hold (cb_kernel *self, cb_channel channel);
 void cb_kernel_let_go (cb_kernel *self, cb_channel channel);
-/* Nothing is read of it for a while. */
+/* Nothing is read of it for a while; no question of its cell is. */
 void cb_kernel_pause (cb_kernel *self, int paused);
+void cb_kernel_pause_input (cb_kernel *self, int paused);
 /* Whether this id was used not long ago. */
 int cb_kernel_knows (const cb_kernel *self, const char *msg_id);
 /* Answers an input_request whose header is given: content {"value": text}. CB_INPUT_END raises

@@ -142,7 +142,7 @@ cb_guests_forget_question_ (cb_session *self)
 {
     cb_question *question = &self->question;
 
-    if (question->guest != NULL && self->kernel != NULL)
+    if (question->header != NULL && self->kernel != NULL)
         cb_kernel_let_go (self->kernel, CB_CHANNEL_STDIN);
     free (question->header);
     *question = (cb_question){.guest = NULL};

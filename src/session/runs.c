@@ -138,7 +138,8 @@ cb_runs_restore_ (cb_session *session, const cb_saved *saved, cb_part header, cb
 
     if (self == NULL)
         return cb_fail_nomem (err);
-    *self = (cb_entry){.kind = &s_kind, .session = session, .over_at = CB_USEC_NEVER};
+    *self = (cb_entry){
+        .kind = &s_kind, .session = session, .may_ask = saved->may_ask, .over_at = CB_USEC_NEVER};
     self->run = cb_run_restore (&saved->run, session->name, err);
     self->fanout = self->run != NULL ? cb_fanout_new (err) : NULL;
     if (self->fanout == NULL || cb_fanout_add (self->fanout, &asker, err) < 0) {

@@ -19,6 +19,8 @@
 #define HOLD_MIN (60 * CB_USEC_PER_MSEC)
 /* A cell's session waits so long for the client who is to have its last words. */
 #define LINGER (15 * CB_USEC_PER_SEC)
+/* What a cell asks its client waits so long for him. */
+#define ASK_MAX (15 * CB_USEC_PER_SEC)
 
 cb_saved *
 cb_session_saved_ (const cb_session *self)
@@ -103,7 +105,6 @@ s_note_guest (cb_saved *saved, const cb_entry *entry)
 
     saved->channel = entry->channel;
     saved->stop_on_error = entry->stop_on_error != 0;
-    saved->may_ask = entry->may_ask != 0;
     saved->identity_size = (uint32_t)id.size;
     memcpy (saved->identity, id.data, id.size);
 }
@@ -135,6 +136,7 @@ cb_save_begin_ (cb_session *self, cb_entry *entry)
     page->shared->sending[CB_CHANNEL_SHELL] = 1;
     memcpy (page->shared->header, header.data, header.size);
     saved->header_size = (uint32_t)header.size;
+    saved->may_ask = entry->may_ask != 0;
     if (entry->fanout != NULL)
         s_keep (self, entry->fanout);
     else
@@ -186,6 +188,7 @@ cb_session_resume (cb_session *self, const char *msg_id, const cb_resume *resume
 {
     if (s_runs (self, msg_id)) {
         cb_fanout_resume (self->running->fanout, resume->peer, resume->after);
+        cb_session_ask_on_ (self);
         return;
     }
     const cb_saved *saved = cb_session_saved_ (self);
@@ -222,8 +225,21 @@ void
 cb_session_go_on_ (cb_session *self)
 {
     self->hold_until = CB_USEC_NEVER;
-    if (self->kernel != NULL)
-        cb_kernel_pause (self->kernel, 0);
+    if (self->kernel == NULL)
+        return;
+    cb_kernel_pause (self->kernel, 0);
+    if (self->ask_at != CB_USEC_NEVER)
+        cb_kernel_pause_input (self->kernel, 1);
+}
+
+void
+cb_session_ask_on_ (cb_session *self)
+{
+    if (self->ask_at == CB_USEC_NEVER)
+        return;
+    self->ask_at = CB_USEC_NEVER;
+    if (self->kernel != NULL && self->hold_until == CB_USEC_NEVER)
+        cb_kernel_pause_input (self->kernel, 0);
 }
 
 void
@@ -294,6 +310,10 @@ cb_session_restore_ (cb_session *self, const cb_saved *saved, cb_err *err)
     if (self->awaited_readers > 0 || saved->what == CB_SAVED_CELL) {
         self->hold_until = cb_now () + HOLD_MAX;
         cb_kernel_pause (self->kernel, 1);
+    }
+    if (saved->what == CB_SAVED_RUN && saved->may_ask) {
+        self->ask_at = cb_now () + ASK_MAX;
+        cb_kernel_pause_input (self->kernel, 1);
     }
     cb_session_arm_ (self);
     return 0;

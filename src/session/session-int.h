@@ -97,6 +97,7 @@ struct cb_session {
     cb_usec last_used;
     cb_usec hold_until; /* nothing is read of the kernel: attached clients are on their way back */
     size_t awaited_readers;
+    cb_usec ask_at; /* until then the kernel's questions wait for the cell's client to come back */
     cb_usec linger_at; /* an ephemeral session whose client may come back for the last words */
     int published;     /* its connection file is there */
     uint64_t executions;
@@ -131,6 +132,8 @@ int cb_session_restore_ (cb_session *self, const cb_saved *saved, cb_err *err)
 int cb_saved_fixed_read_ (cb_page *page, cb_saved_fixed *ret_fixed, cb_err *err)
     __attribute__ ((warn_unused_result));
 void cb_session_go_on_ (cb_session *self);
+/* The running cell's client is back, or awaited no longer. */
+void cb_session_ask_on_ (cb_session *self);
 /* Its cell is done and nobody was there to hear it. */
 void cb_session_linger_ (cb_session *self);
 /* runs.c, requests.c: the entry of a cell that runs. */

@@ -120,6 +120,8 @@ s_deadline (const cb_session *self)
 
     if (self->hold_until < least)
         least = self->hold_until;
+    if (self->ask_at < least)
+        least = self->ask_at;
     return self->linger_at < least ? self->linger_at : least;
 }
 
@@ -146,6 +148,8 @@ s_on_time (cb_source *source, void *context)
     self->armed = CB_USEC_NEVER;
     if (now >= self->hold_until)
         cb_session_go_on_ (self);
+    if (now >= self->ask_at)
+        cb_session_ask_on_ (self);
     cb_cells_tick_ (self, now);
     if (now >= self->linger_at) {
         cb_err err = CB_ERR_INIT;
@@ -382,6 +386,7 @@ s_new (const cb_services *services, cb_on_session_over *on_over, void *context, 
     self->armed = CB_USEC_NEVER;
     self->hold_until = CB_USEC_NEVER;
     self->linger_at = CB_USEC_NEVER;
+    self->ask_at = CB_USEC_NEVER;
     if (cb_loop_at (services->loop, CB_USEC_NEVER, s_on_time, self, &self->timer, err) < 0)
         return NULL;
     return cb_take (self);
