@@ -304,13 +304,25 @@ s_is_greedy (const cb_stream *self, size_t size)
     return quota != NULL && self->queued + size > quota->limit - quota->used;
 }
 
+static int
+s_is_over (const cb_stream *self, size_t size)
+{
+    return self->queued > 0 && (self->queued >= self->out_limit ||
+                                size > self->out_limit - self->queued || s_is_greedy (self, size));
+}
+
+int
+cb_stream_has_room (const cb_stream *self, size_t size)
+{
+    const cb_quota *quota = self->quota;
+
+    return !s_is_over (self, size) && (quota == NULL || size <= quota->limit - quota->used);
+}
+
 int
 cb_stream_admit (cb_stream *self, size_t size)
 {
-    int over =
-        self->queued > 0 && (self->queued >= self->out_limit ||
-                             size > self->out_limit - self->queued || s_is_greedy (self, size));
-    if (!over && s_charge (self, size) == 0) {
+    if (!s_is_over (self, size) && s_charge (self, size) == 0) {
         self->queued += size;
         return CB_STREAM_ADMITTED;
     }

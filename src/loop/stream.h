@@ -48,6 +48,8 @@ enum { CB_STREAM_ADMITTED, CB_STREAM_FULL }; /* outcomes of cb_stream_admit */
  * quota would be passed, or less of the quota be left than this queue has; on_drained comes. An
  * empty queue takes any size that the quota allows. */
 int cb_stream_admit (cb_stream *self, size_t size);
+/* Whether it would be. */
+int cb_stream_has_room (const cb_stream *self, size_t size);
 /* The same without limits. */
 void cb_stream_admit_always (cb_stream *self, size_t size);
 

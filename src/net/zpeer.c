@@ -30,8 +30,6 @@ struct cb_zpeer {
     const cb_zpeer_events *events;
     void *context;
     cb_recvring *ring; /* borrowed; NULL: none */
-    size_t out_limit;
-    const cb_quota *quota; /* of what is queued; NULL: none */
     cb_usec calmed;
     unsigned char busy; /* in a turn: destroying leaves the struct to it */
     unsigned char gone; /* destroyed in that turn */
@@ -291,9 +289,7 @@ cb_zpeer_new (cb_loop *loop, int fd, const cb_zpeer_options *options, const cb_z
     *self = (cb_zpeer){.loop = loop,
                        .events = events,
                        .context = context,
-                       .ring = options->ring,
-                       .out_limit = options->out_limit,
-                       .quota = options->quota};
+                       .ring = options->ring};
     int r = s_open (self, &fd, options, err);
     cb_close (&fd);
     if (r < 0)
@@ -388,13 +384,7 @@ cb_zpeer_send_always (cb_zpeer *self, cb_zmsg *message, size_t skip, cb_err *err
 int
 cb_zpeer_has_room (const cb_zpeer *self, const cb_zmsg *message, size_t skip)
 {
-    size_t queued = cb_stream_queued (self->stream);
-    size_t size = s_wire_size (message, skip);
-
-    if (self->quota != NULL && self->quota->limit - self->quota->used < size)
-        return 0;
-    return self->ready &&
-           (queued == 0 || (queued < self->out_limit && size <= self->out_limit - queued));
+    return self->ready && cb_stream_has_room (self->stream, s_wire_size (message, skip));
 }
 
 void
