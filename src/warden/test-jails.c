@@ -413,7 +413,7 @@ s_test_broker_dies (void)
     ok (rig_connect (&s_rig), "the next one is there");
     uint64_t serial = rig_send (&s_rig, (rig_request){RIG_BROKER, CB_LAUNCH_LIST, 0, NULL, 0});
     ok (rig_expect (&s_rig, RIG_BROKER, CB_LAUNCH_JAIL, serial, &s_in) == CB_LAUNCH_JAIL &&
-            s_in.head.jail == s_jail && s_in.packet.n_fds == 14 &&
+            s_in.head.jail == s_jail && s_in.packet.n_fds >= 14 &&
             ((const cb_launch_started *)s_in.body)->kernel_pid == kernel,
         "it is given the jail");
     cb_jail_spec spec;
