@@ -236,20 +236,25 @@ s_check_layers (const cb_jail *self, uint32_t layers, cb_err *err)
     return 0;
 }
 
+enum { S_HELD, S_ENDED }; /* outcomes of s_hold_kernel */
+
 static int
 s_hold_kernel (cb_jail *self, pid_t kernel, cb_err *err)
 {
     pid_t init = cb_proc_ns_init_between (kernel, self->pid);
 
-    if (init <= 0)
-        return cb_fail (err, CB_E_PROTO, "process %d is none of this jail's", (int)kernel);
-    self->fds.kernel = cb_pidfd_open (kernel);
-    self->fds.init = cb_pidfd_open (init);
-    /* Asked again: the numbers meant the same processes when they were opened. */
-    if (self->fds.kernel < 0 || self->fds.init < 0 ||
-        cb_proc_ns_init_between (kernel, self->pid) != init)
-        return cb_fail (err, CB_E_GONE, "the kernel process ended at once");
-    return 0;
+    if (init > 0) {
+        self->fds.kernel = cb_pidfd_open (kernel);
+        self->fds.init = cb_pidfd_open (init);
+        /* Asked again: the numbers meant the same processes when they were opened. */
+        if (self->fds.kernel >= 0 && self->fds.init >= 0 &&
+            cb_proc_ns_init_between (kernel, self->pid) == init)
+            return S_HELD;
+    }
+    /* On a busy machine it may have run and ended before we read its word. */
+    if (cb_proc_parent (kernel) < 0)
+        return S_ENDED;
+    return cb_fail (err, CB_E_PROTO, "process %d is none of this jail's", (int)kernel);
 }
 
 /* The facts are extras: whatever cannot be opened here is missing and nothing more. */
@@ -320,7 +325,9 @@ s_on_init (cb_jail *self, const cb_launch_stage *stage, pid_t sender, cb_err *er
     if (self->fds.quota < 0)
         return cb_fail (err, CB_E_PROTO, "no tmpfs came before");
     CB_TRY (s_check_layers (self, layers, err));
-    CB_TRY (s_hold_kernel (self, sender, err));
+    int outcome = s_hold_kernel (self, sender, err);
+    if (outcome != S_HELD)
+        return outcome < 0 ? outcome : 0; /* our child's end comes, and tells the cause */
     self->started = (cb_launch_started){.kernel_pid = sender,
                                         .uid = self->uid,
                                         .layers = layers,
