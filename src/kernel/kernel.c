@@ -20,7 +20,7 @@
 /* A probe whose busy and idle were published before the subscription arrived is sent again. */
 #define PROBE_AGAIN (20 * CB_USEC_PER_MSEC)
 /* A channel that closes is part of a death whose pidfd tells soon; else the kernel is broken. */
-#define CLOSED_LIMIT (2 * CB_USEC_PER_SEC)
+#define CLOSED_LIMIT CB_USEC_PER_SEC
 /* The end of iopub is in the socket when the jail is gone; reading up to it takes no longer. */
 #define DRAIN_LIMIT (5 * CB_USEC_PER_SEC)
 /* The warden tells an end within milliseconds; a fork bomb takes 116 ms. */

@@ -230,8 +230,11 @@ def test_a_channel_that_is_closed(abused, channel):
     name = abused.call("new", wait=True)["session"]
     result, _ = run(abused, "!close %d" % channel, session=name)
     assert result["status"] in ("ok", "died", "timeout"), result
-    settled = ("idle", "dead")
-    assert leaks.wait_for(lambda: abused.call("show", session=name)["state"] in settled, 10)
+
+    def begun_again():
+        shown = abused.call("show", session=name)
+        return shown["restarts"] == 1 and shown["state"] == "idle"
+    assert leaks.wait_for(begun_again, 60)
     result, events = run(abused, "next", session=name)
     assert (result["status"], stream_text(events)) == ("ok", "next"), result
 
