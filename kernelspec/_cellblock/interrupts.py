@@ -2,11 +2,13 @@
 
 ipykernel has the default handler from before a cell's code runs until after its answer is sent.
 A KeyboardInterrupt that hits its own code there costs the cell its answer. Here one that comes
-before the code is kept and raised in its place; one that comes after it has nothing to stop.
+before the code is kept and raised in its place; one that comes after it, or while the traceback of
+an interrupt is made, has nothing to stop.
 """
 
 import contextlib
 import signal
+import sys
 import threading
 
 
@@ -58,6 +60,27 @@ class Interrupts:
             self._awaiting = None
             signal.signal(signal.SIGINT, before)
 
+    def spare(self, showtraceback):
+        """Let showtraceback (the shell's) end what it makes of an interrupt.
+
+        On a busy machine that takes so long that another one comes, and the error would be lost.
+        """
+
+        def show(*arguments, **names):
+            kind = sys.exc_info()[0]
+            if (
+                kind is not KeyboardInterrupt
+                or threading.current_thread() is not threading.main_thread()
+            ):
+                return showtraceback(*arguments, **names)
+            before = signal.signal(signal.SIGINT, lambda *_: None)
+            try:
+                return showtraceback(*arguments, **names)
+            finally:
+                signal.signal(signal.SIGINT, before)
+
+        return show
+
     def wrap(self, run_code):
         """Let run_code (the shell's, once a statement) be interrupted.
 
@@ -95,4 +118,5 @@ def install(kernel):
     kernel.pre_handler_hook = kernel.post_handler_hook = interrupts.guard
     kernel._cancel_on_sigint = interrupts.cancel
     kernel.shell.run_code = interrupts.wrap(kernel.shell.run_code)
+    kernel.shell.showtraceback = interrupts.spare(kernel.shell.showtraceback)
     interrupts.guard()

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* A limit that control groups would hold is no limit without them: a person is told beside it. */
+/* What control groups would hold: without them the warden looks after memory, and nobody after the
+ * processor. A person is told beside it. */
 static void
 s_mark_loose (const json_t *reply)
 {
@@ -19,7 +20,7 @@ s_mark_loose (const json_t *reply)
     if (json_is_integer (memory))
         (void)json_object_set_new (
             limits, "memory_bytes",
-            json_sprintf ("%s, not in force (no control groups: see cellblock doctor)",
+            json_sprintf ("%s, by a watchdog (no control groups: see cellblock doctor)",
                           cb_size_text ((uint64_t)json_integer_value (memory), text)));
     if (json_is_integer (cpu))
         (void)json_object_set_new (

@@ -36,7 +36,7 @@ if mode == "log":
 if mode == "killed":
     os.kill(os.getpid(), signal.SIGKILL)
 if mode == "slow":
-    time.sleep(60)
+    time.sleep(600)
 lock = os.open(os.path.join(runtime, "lock"), os.O_RDWR | os.O_CREAT, 0o600)
 try:
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -61,4 +61,4 @@ if mode == "ends":
     listener.close()
     time.sleep(0.5)
     sys.exit(0)
-time.sleep(60)
+time.sleep(600)

@@ -126,8 +126,8 @@ s_explain_v2 (cb_finding *finding)
     cb_finding_found (finding, "version 2, not for us");
     if (geteuid () == 0) {
         cb_finding_cause (finding, CB_PROBE_WEAKER,
-                          S_CGROUP_ROOT " is read-only or lacks memory and pids; limits of memory "
-                                        "and processor do not hold");
+                          S_CGROUP_ROOT " is read-only or lacks memory and pids; memory is held by "
+                                        "a watchdog, processor shares are not");
         cb_finding_mend (finding,
                          "start the container with --cgroupns=private and a writable " S_CGROUP_ROOT
                          " (docker: --privileged, podman: "
@@ -135,8 +135,8 @@ s_explain_v2 (cb_finding *finding)
         return;
     }
     cb_finding_cause (finding, CB_PROBE_WEAKER,
-                      "no group is delegated to this user; limits of memory and processor do not "
-                      "hold");
+                      "no group is delegated to this user; memory is held by a watchdog, processor "
+                      "shares are not");
     cb_finding_mend (finding, "cellblock daemon stop; systemd-run --user --unit=cellblockd "
                               "-p Delegate=yes cellblockd --foreground");
 }
@@ -164,7 +164,8 @@ cb_probe_cgroups (cb_finding *finding)
         return;
     }
     cb_finding_found (finding, "none for us");
-    cb_finding_cause (finding, CB_PROBE_WEAKER, "%s; limits of memory and processor do not hold",
+    cb_finding_cause (finding, CB_PROBE_WEAKER,
+                      "%s; memory is held by a watchdog, processor shares are not",
                       access (S_CGROUP_ROOT "/memory", F_OK) == 0
                           ? "the groups of version 1 are not ours to write"
                           : "no cgroups are mounted at " S_CGROUP_ROOT);

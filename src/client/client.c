@@ -30,8 +30,8 @@ _Static_assert((int)CELLBLOCK_E_NOMEM == CB_E_NOMEM && (int)CELLBLOCK_E_INVALID 
                    (int)CELLBLOCK_E_UNSUPPORTED == CB_E_UNSUPPORTED && CB_E__COUNT == 13,
                "cellblock.h and base/err.h have the same codes");
 
-/* Milliseconds that a living daemon may take for hello. */
-#define HELLO_MAX 5000
+/* Milliseconds that a living daemon may take for hello, on however busy a machine. */
+#define HELLO_MAX 20000
 /* Bytes of a verb. */
 #define VERB_MAX 32
 /* What Jupyter sends for an end of file in input (). */

@@ -24,13 +24,21 @@ typedef struct handler {
 } handler;
 
 static const handler s_handlers[] = {
-    {"files_request", cb_verb_files},       {"get_request", cb_verb_get},
-    {"hello_request", cb_verb_hello},       {"interrupt_request", cb_verb_interrupt},
-    {"list_request", cb_verb_list},         {"new_request", cb_verb_new},
-    {"put_request", cb_verb_put},           {"reload_request", cb_verb_reload},
-    {"restart_request", cb_verb_restart},   {"resume_request", cb_verb_resume},
-    {"run_request", cb_verb_run},           {"show_request", cb_verb_show},
-    {"shutdown_request", cb_verb_shutdown}, {"status_request", cb_verb_status},
+    {"ask_request", cb_verb_ask},
+    {"files_request", cb_verb_files},
+    {"get_request", cb_verb_get},
+    {"hello_request", cb_verb_hello},
+    {"interrupt_request", cb_verb_interrupt},
+    {"list_request", cb_verb_list},
+    {"new_request", cb_verb_new},
+    {"put_request", cb_verb_put},
+    {"reload_request", cb_verb_reload},
+    {"restart_request", cb_verb_restart},
+    {"resume_request", cb_verb_resume},
+    {"run_request", cb_verb_run},
+    {"show_request", cb_verb_show},
+    {"shutdown_request", cb_verb_shutdown},
+    {"status_request", cb_verb_status},
     {"stop_request", cb_verb_stop},
 };
 

@@ -1,4 +1,6 @@
-/* verbs-run.c - the verb run: a cell in a fresh, a new or a living session. */
+/* verbs-run.c - the verbs run, a cell in a fresh, a new or a living session, and ask, what a kernel
+ * knows beside. */
+#include "base/table.h"
 #include "front/control-int.h"
 
 #include <string.h>
@@ -105,4 +107,56 @@ cb_verb_resume (cb_request *request, cb_err *err)
     cb_request_done (request, json_pack ("{s:s}", "session", cb_session_name (look.found)));
     cb_session_resume (look.found, look.msg_id, &resume);
     return 0;
+}
+
+/* ---- ask ---- */
+
+/* Questions of Jupyter's, sorted; those that say something of code, not of the kernel's life. */
+static const struct {
+    const char *name;
+    const char *msg_type;
+} s_questions[] = {
+    {"complete", "complete_request"},
+    {"history", "history_request"},
+    {"inspect", "inspect_request"},
+    {"is_complete", "is_complete_request"},
+};
+
+static void
+s_on_answer (json_t *answer, const cb_err *err, void *context)
+{
+    cb_ask *ask = context;
+
+    if (answer == NULL)
+        cb_ask_fail (&ask, err);
+    else
+        cb_ask_done (&ask, json_pack ("{s:O}", "answer", answer));
+}
+
+int
+cb_verb_ask (cb_request *request, cb_err *err)
+{
+    const char *name = cb_request_text (request, "question");
+    cb_owned (cb_json) json_t *none = json_object ();
+    json_t *content = json_object_get (request->content, "content");
+    cb_session *session = NULL;
+    cb_ask *ask = NULL;
+    __typeof__ (&s_questions[0]) row = CB_TABLE_FIND (s_questions, name);
+
+    if (row == NULL)
+        return cb_fail (err, CB_E_INVALID,
+                        "a kernel is not asked '%.64s', but complete, history, inspect, "
+                        "is_complete",
+                        name);
+    CB_TRY (cb_request_session (request, &session, err));
+    CB_TRY (cb_ask_new (request, &ask, err));
+    cb_query query = {.msg_id = request->message->msg_id,
+                      .msg_type = row->msg_type,
+                      .content = content != NULL ? content : none,
+                      .on_answer = s_on_answer,
+                      .context = ask};
+    int result = cb_session_query (session, &query, err);
+    if (result < 0)
+        cb_ask_destroy (&ask);
+    return result;
 }

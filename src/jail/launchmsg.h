@@ -34,14 +34,14 @@ typedef enum {
     /* broker or filer -> warden */
     CB_LAUNCH_OPEN, /* cb_launch_open: a file or folder of a jail's quota tmpfs */
     /* warden -> broker */
-    CB_LAUNCH_STARTED, /* cb_launch_started. fds: quota tmpfs (O_PATH), pidfd of the kernel process
-                        */
+    CB_LAUNCH_STARTED, /* cb_launch_started. fds: quota tmpfs (O_PATH), pidfd of the kernel process,
+                          facts */
     CB_LAUNCH_FAILED,  /* cb_launch_failed: answer to any request. From a broker that cannot start
                           (bad configuration): why; then it exits and the warden says it and ends */
     CB_LAUNCH_DONE,    /* -: answer to SIGNAL, KILL, FORGET */
     CB_LAUNCH_EXITED,  /* cb_launch_exited: a jail is gone, everything of it is cleaned up */
     CB_LAUNCH_JAIL,    /* cb_launch_started + encoded spec. fds: quota tmpfs, pidfd, 5 listening,
-                          5 connected, connection memfd, page */
+                          5 connected, connection memfd, page, facts */
     CB_LAUNCH_LISTED,  /* - */
     CB_LAUNCH_OPENED,  /* cb_launch_opened. fds: the file or folder */
     CB_LAUNCH_USED,    /* cb_launch_used */
@@ -87,11 +87,22 @@ typedef struct cb_launch_opened {
     uint32_t links;
 } cb_launch_opened;
 
+/* What the kernel of the machine tells of a live jail, as files that are read again and again: so
+ * the broker knows what was hit without asking. Each may be missing; those that are there come in
+ * this order. */
+typedef enum {
+    CB_FACT_PROCESSES, /* the cgroup's pids.events, a line "max N": forks that were refused */
+    CB_FACT_PROC,      /* without such a cgroup: /proc of the jail, a folder */
+    CB_FACT_FILES,     /* /proc/PID/fd of the kernel process, a folder */
+    CB_FACT__COUNT
+} cb_fact;
+
 typedef struct cb_launch_started {
     int32_t kernel_pid; /* in the warden's pid namespace */
     uint32_t uid;       /* kernel uid of the jail */
     uint32_t layers;    /* bit (1 << cb_layer): in force */
     uint32_t landlock_abi;
+    uint32_t facts;  /* bit (1 << cb_fact): its descriptor came with it */
     char cgroup[64]; /* "v2", "v1", "none" */
 } cb_launch_started;
 
@@ -101,14 +112,14 @@ typedef struct cb_launch_failed {
 } cb_launch_failed;
 
 typedef struct cb_launch_exited {
-    int32_t signal;             /* that ended the kernel process, 0: it exited */
-    int32_t status;             /* its exit status */
-    uint32_t was_started;       /* 0: it died before STARTED, text says in which stage and why */
-    uint32_t killed;            /* 1: by our KILL or a shutdown */
-    uint64_t oom_kills;         /* of its memory cgroup */
-    uint64_t pids_hits;         /* forks refused by the pids cgroup */
-    uint64_t peak_memory;       /* bytes, 0: not known */
-    uint64_t cpu_usec;          /* 0: not known */
+    int32_t signal;       /* that ended the kernel process, 0: it exited */
+    int32_t status;       /* its exit status */
+    uint32_t was_started; /* 0: it died before STARTED, text says in which stage and why */
+    uint32_t killed;      /* 1: by our KILL or a shutdown */
+    uint64_t oom_kills;   /* of its memory cgroup, or 1: ended over its limit by the watchdog */
+    uint64_t pids_hits;   /* forks refused by the pids cgroup */
+    uint64_t peak_memory; /* bytes, 0: not known */
+    uint64_t cpu_usec;    /* 0: not known */
     char text[CB_ERR_TEXT_MAX]; /* the end of what it wrote to standard error */
 } cb_launch_exited;
 

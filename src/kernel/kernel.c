@@ -21,9 +21,9 @@
 /* A probe whose busy and idle were published before the subscription arrived is sent again. */
 #define PROBE_AGAIN (20 * CB_USEC_PER_MSEC)
 /* A channel that closes is part of a death whose pidfd tells soon; else the kernel is broken. */
-#define CLOSED_LIMIT (500 * CB_USEC_PER_MSEC)
-/* What is still in the socket when the jail is gone takes no longer to read. */
-#define DRAIN_LIMIT (250 * CB_USEC_PER_MSEC)
+#define CLOSED_LIMIT CB_USEC_PER_SEC
+/* The end of iopub is in the socket when the jail is gone; reading up to it takes no longer. */
+#define DRAIN_LIMIT (5 * CB_USEC_PER_SEC)
 /* The warden tells an end within milliseconds; a fork bomb takes 116 ms. */
 #define DYING_LIMIT (20 * CB_USEC_PER_SEC)
 
@@ -115,7 +115,9 @@ s_on_exited (cb_launch_watch *watch, const cb_launch_exited *exited)
     cb_kernel *self = (cb_kernel *)((char *)watch - offsetof (cb_kernel, watch));
     int before_ready = s_ending (self) ? self->death.before_ready : self->state < CB_KERNEL_IDLE;
 
-    cb_death_of_exit (&self->death, exited, self->spec, self->why);
+    /* A closed channel may be the beginning of an end that takes its time. */
+    int is_own = strcmp (self->why, self->closed) == 0 && exited->signal != SIGKILL;
+    cb_death_of_exit (&self->death, exited, self->spec, is_own ? "" : self->why);
     self->death.before_ready = before_ready;
     self->exited = 1;
     if (!s_ending (self))
@@ -145,6 +147,19 @@ s_on_pidfd (cb_source *source, int fd, uint32_t events, void *context)
 /* ---- the start ---- */
 
 static void
+s_ready (cb_kernel *self)
+{
+    s_become (self, CB_KERNEL_IDLE);
+    self->deadline = CB_USEC_NEVER;
+    self->probe_at = CB_USEC_NEVER;
+    s_arm (self);
+    cb_log_info ("kernel ready", CB_STR ("session", self->spec->name),
+                 CB_INT ("pid", self->started.kernel_pid),
+                 CB_INT ("ms", (cb_now () - self->asked_at) / CB_USEC_PER_MSEC));
+    self->events->on_ready (self, self->context);
+}
+
+static void
 s_on_started (cb_launch_watch *watch, const cb_launch_started *started, int tree, int pidfd)
 {
     cb_kernel *self = (cb_kernel *)((char *)watch - offsetof (cb_kernel, watch));
@@ -156,8 +171,12 @@ s_on_started (cb_launch_watch *watch, const cb_launch_started *started, int tree
     if (self->state != CB_KERNEL_LAUNCHING)
         return;
     s_become (self, CB_KERNEL_PROBING);
-    if (cb_kernel_watch_process_ (self, &err) < 0)
+    if (cb_kernel_watch_process_ (self, &err) < 0) {
         cb_kernel_kill (self, err.text);
+        return;
+    }
+    if (self->seen == SEEN_ALL) /* it was faster than the warden's word */
+        s_ready (self);
 }
 
 int
@@ -171,19 +190,6 @@ cb_kernel_watch_process_ (cb_kernel *self, cb_err *err)
 }
 
 const cb_launch_watch_events cb_kernel_watch_events_ = {s_on_started, s_on_failed, s_on_exited};
-
-static void
-s_ready (cb_kernel *self)
-{
-    s_become (self, CB_KERNEL_IDLE);
-    self->deadline = CB_USEC_NEVER;
-    self->probe_at = CB_USEC_NEVER;
-    s_arm (self);
-    cb_log_info ("kernel ready", CB_STR ("session", self->spec->name),
-                 CB_INT ("pid", self->started.kernel_pid),
-                 CB_INT ("ms", (cb_now () - self->asked_at) / CB_USEC_PER_MSEC));
-    self->events->on_ready (self, self->context);
-}
 
 static unsigned
 s_probe_sign (cb_jmsg *message)
@@ -224,7 +230,9 @@ s_on_probe (cb_kernel *self, cb_jmsg *message)
     if (sign == SEEN_REPLY)
         s_keep_info (self, message->dicts[CB_DICT_CONTENT]);
     if (self->seen == SEEN_ALL) {
-        s_ready (self);
+        self->probe_at = CB_USEC_NEVER;
+        if (self->state == CB_KERNEL_PROBING)
+            s_ready (self);
     } else if ((self->seen & SEEN_REPLY) && self->probe_at == CB_USEC_NEVER) {
         self->probe_at = cb_now () + PROBE_AGAIN;
         s_arm (self);
@@ -240,7 +248,7 @@ s_on_message (cb_link *link, cb_channel channel, cb_jmsg *message, void *context
 
     (void)link;
     if (self->probe[0] != '\0' && strcmp (message->parent_id, self->probe) == 0) {
-        if (self->state == CB_KERNEL_PROBING)
+        if (self->state < CB_KERNEL_IDLE)
             s_on_probe (self, message);
         return;
     }
@@ -309,7 +317,7 @@ cb_kernel_on_time_ (cb_source *source, void *context)
     char why[256];
 
     (void)source;
-    if (now >= self->probe_at && self->state == CB_KERNEL_PROBING)
+    if (now >= self->probe_at && self->state < CB_KERNEL_IDLE)
         s_probe (self);
     if (now < self->deadline) {
         s_arm (self);

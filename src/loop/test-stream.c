@@ -83,14 +83,20 @@ s_close (s_world *world)
     cb_close (&world->peer);
 }
 
-/* Runs until something exits the loop, at most 100 ms; what is read meanwhile does not matter.
- * The loop can run only once, so a test has one of these. */
+/* Runs until something exits the loop, at most that long: 1. What is read meanwhile does not
+ * matter. The loop can run only once, so a test has one of these. */
+static int
+s_run_for (s_world *world, cb_usec at_most)
+{
+    (void)!cb_loop_at (world->loop, cb_now () + at_most, on_late, world, &world->timer, NULL);
+    return cb_loop_run (world->loop, NULL);
+}
+
+/* For what must come, however busy the machine is. */
 static int
 s_run (s_world *world)
 {
-    (void)!cb_loop_at (world->loop, cb_now () + 100 * CB_USEC_PER_MSEC, on_late, world,
-                       &world->timer, NULL);
-    return cb_loop_run (world->loop, NULL);
+    return s_run_for (world, 120 * CB_USEC_PER_SEC);
 }
 
 static size_t
@@ -188,7 +194,8 @@ s_test_pause (void)
     cb_stream_pause (world.stream, 1);
     ok (write (world.peer, "abc", 3) == 3, "the peer writes");
     cb_close (&world.peer);
-    ok (s_run (&world) == 1 && world.reads == 0, "nothing is read while paused");
+    ok (s_run_for (&world, 100 * CB_USEC_PER_MSEC) == 1 && world.reads == 0,
+        "nothing is read while paused");
     s_close (&world);
 
     s_open (&world, 1000, NULL);
@@ -218,9 +225,9 @@ s_test_hangup_while_paused (void)
     ok (write (world.peer, "abc", 3) == 3, "the peer writes");
     cb_close (&world.peer);
     cb_source *resume = NULL;
-    ok (cb_loop_at (world.loop, cb_now () + 30 * CB_USEC_PER_MSEC, on_resume, &world, &resume,
+    ok (cb_loop_at (world.loop, cb_now () + 300 * CB_USEC_PER_MSEC, on_resume, &world, &resume,
                     NULL) == 0,
-        "a resume in 30 ms");
+        "a resume in 300 ms");
     struct timespec before;
     struct timespec after;
     clock_gettime (CLOCK_PROCESS_CPUTIME_ID, &before);
@@ -228,7 +235,7 @@ s_test_hangup_while_paused (void)
     clock_gettime (CLOCK_PROCESS_CPUTIME_ID, &after);
     int64_t spent =
         (after.tv_sec - before.tv_sec) * 1000000 + (after.tv_nsec - before.tv_nsec) / 1000;
-    ok (spent < 15000, "without spinning: %d us", (int)spent);
+    ok (spent < 150000, "without spinning: %d us", (int)spent);
     cb_source_destroy (&resume);
     s_close (&world);
 }

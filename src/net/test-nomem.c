@@ -117,7 +117,7 @@ s_talk (cb_zmsg *greeting, int fail_at, cb_quota *quota)
 {
     cb_loop *loop = cb_loop_new (NULL);
     cb_source *timer = NULL;
-    (void)!cb_loop_at (loop, cb_now () + 2 * CB_USEC_PER_SEC, on_late, loop, &timer, NULL);
+    (void)!cb_loop_at (loop, cb_now () + 60 * CB_USEC_PER_SEC, on_late, loop, &timer, NULL);
     s_end a = {.loop = loop, .greeting = greeting};
     s_end b = {.loop = loop};
     int ends[2] = {-1, -1};

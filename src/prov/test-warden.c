@@ -80,7 +80,7 @@ s_ends_with (const char *path, const char *name)
     return size >= name_size && strcmp (path + size - name_size, name) == 0;
 }
 
-/* Appends until its parent ends or the file is large; returns when that has begun. */
+/* Appends until its parent ends, some minutes at most; returns when that has begun. */
 static void
 s_grow (int root, const char *path)
 {
@@ -92,7 +92,7 @@ s_grow (int root, const char *path)
     if (fork () == 0) {
         (void)prctl (PR_SET_PDEATHSIG, SIGKILL);
         int fd = openat (root, path, O_WRONLY | O_APPEND | O_CLOEXEC);
-        for (int i = 0; i < 20000 && write (fd, "more", 4) == 4; i++) {
+        for (int i = 0; i < 3000000 && write (fd, "more", 4) == 4; i++) {
             (void)!write (begun[1], "x", i == 0);
             (void)usleep (100);
         }

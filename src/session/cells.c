@@ -314,7 +314,8 @@ s_on_question (cb_session *self, cb_channel channel, cb_jmsg *message)
             self->running->over_at = cb_now () + REPLY_PATIENCE;
             cb_session_arm_ (self);
         }
-    } else if (channel == CB_CHANNEL_SHELL && cb_guests_on_reply_ (self, channel, message)) {
+    } else if (channel == CB_CHANNEL_SHELL && (cb_queries_on_reply_ (self, message) ||
+                                               cb_guests_on_reply_ (self, channel, message))) {
         self->running->replied = 1;
         cb_cells_answered_ (self);
     } else {

@@ -55,8 +55,6 @@ cb_cells_unlink_ (cb_session *self, cb_entry **at)
     entry->next = NULL;
     self->n_queued--;
     self->n_cells_queued -= entry->fanout != NULL;
-    if (entry->request == NULL)
-        return;
     if (entry->guest == NULL)
         return;
     entry->guest->n_waiting--;
@@ -102,7 +100,7 @@ cb_cells_append_ (cb_session *self, cb_entry *entry)
     *at = entry;
     size_t ahead = self->n_queued++ + (self->running != NULL);
     self->n_cells_queued += entry->fanout != NULL;
-    if (entry->request != NULL) {
+    if (entry->guest != NULL) {
         size_t cost = cb_zmsg_cost (entry->request->raw);
         entry->guest->n_waiting++;
         entry->guest->waiting_bytes += cost;

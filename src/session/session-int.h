@@ -1,5 +1,5 @@
 /* session-int.h - the inside of a session, for its own files only: session.c, cells.c, runs.c,
- * queue.c, guests.c, requests.c, save.c and info.c. */
+ * queue.c, guests.c, requests.c, queries.c, save.c and info.c. */
 #ifndef CB_SESSION_SESSION_INT_H
 #define CB_SESSION_SESSION_INT_H
 
@@ -38,6 +38,7 @@ struct cb_entry {
     cb_jmsg *request;  /* an attached client's; owned */
     char *content;     /* owned: what the kernel gets instead of its content; NULL: that */
     cb_guest *guest;   /* borrowed; NULL: gone */
+    cb_query query;    /* of queries.c: whom to tell; the texts in it are not used */
     cb_channel channel;
     int stop_on_error;
     int may_ask;     /* allow_stdin */
@@ -211,6 +212,9 @@ void cb_guests_on_death_ (cb_session *self);
 void cb_guests_done_ (cb_session *self);
 /* The error of a reply, or of an output message. New reference. */
 json_t *cb_guests_error_content_ (const char *ename, const char *evalue);
+
+/* queries.c: the answer to the running query. 1: it is, 0: nobody asked so. */
+int cb_queries_on_reply_ (cb_session *self, cb_jmsg *message);
 
 /* requests.c: attached clients' requests in the queue. */
 /* A cell of this guest raised: its own that wait are answered `aborted`. */

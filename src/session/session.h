@@ -110,6 +110,22 @@ typedef struct cb_cell {
 int cb_session_run (cb_session *self, const cb_cell *cell, cb_err *err)
     __attribute__ ((warn_unused_result));
 
+/* The answer's content (borrowed), or NULL with why there is none; once, and it may come from
+ * within cb_session_query. */
+typedef void cb_on_answer (json_t *answer, const cb_err *err, void *context);
+
+typedef struct cb_query {
+    const char *msg_id;    /* the client's */
+    const char *msg_type;  /* a request on shell with a row in wire/msgtype, no execute_request */
+    const json_t *content; /* borrowed */
+    cb_on_answer *on_answer;
+    void *context;
+} cb_query;
+
+/* Asks the kernel when its turn comes. -CB_E_*: refused, on_answer is not called. */
+int cb_session_query (cb_session *self, const cb_query *query, cb_err *err)
+    __attribute__ ((warn_unused_result));
+
 /* ---- attached Jupyter clients: a session that is published has a key and readers ---- */
 
 typedef struct cb_request_from {

@@ -27,6 +27,8 @@ struct pair {
     char note[256];
     cb_quota *quota;
     step *const *steps;
+    size_t seen; /* of everything above and the queue, a moment ago */
+    int quiet;   /* looks in a row that saw nothing new */
 };
 
 static void
@@ -74,14 +76,32 @@ on_closed (cb_zpeer *peer, const cb_err *reason, void *context)
 static const cb_zpeer_events s_events = {
     .on_message = on_message, .on_drained = on_drained, .on_closed = on_closed};
 
-/* Steps, one after the other, each when what the last one sent has arrived. */
-#define PAUSE (100 * CB_USEC_PER_MSEC)
+/* Steps, one after the other, each when what the last one sent has arrived: when several looks saw
+ * nothing new. The looks come after everything else that is ready (idle), and further apart than a
+ * stream's own retry. */
+#define LOOK  (30 * CB_USEC_PER_MSEC)
+#define LOOKS 3
+
+static int
+s_is_quiet (pair *self)
+{
+    size_t seen = self->outputs + self->idles + self->notes + cb_zpeer_queued (self->out);
+
+    self->quiet = seen == self->seen ? self->quiet + 1 : 0;
+    self->seen = seen;
+    return self->quiet >= LOOKS;
+}
 
 static void
 on_time (cb_source *source, void *context)
 {
     pair *self = context;
 
+    if (self->readers != NULL && !s_is_quiet (self)) {
+        cb_source_at (source, cb_now () + LOOK);
+        return;
+    }
+    self->quiet = 0;
     if (self->readers == NULL) {
         if (cb_zpeer_wants (self->out, "stream.stdout", 13)) {
             self->readers = cb_readers_new (self->signer, "amber", NULL);
@@ -94,7 +114,7 @@ on_time (cb_source *source, void *context)
         cb_loop_exit (self->loop, 0);
         return;
     }
-    cb_source_at (source, cb_now () + PAUSE);
+    cb_source_at (source, cb_now () + LOOK);
 }
 
 static cb_zpeer *
@@ -131,6 +151,7 @@ s_run (uint64_t limit, const char *topic, step *const *steps)
         socketpair (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0 ||
         cb_loop_at (self.loop, cb_now (), on_time, &self, &timer, NULL) < 0)
         abort ();
+    cb_source_priority (timer, CB_PRIORITY_IDLE);
     self.out = s_peer (&self, fds[0], "XPUB", &quota);
     self.in = s_peer (&self, fds[1], "SUB", NULL);
     if (cb_zpeer_subscribe (self.in, topic, strlen (topic), NULL) < 0 ||

@@ -13,12 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* bwrap, its pid 1, and a stage that is about to execute: not the jail's own processes. */
-#define STAGE_PROCESSES 4
+/* bwrap and its pid 1: not the jail's own processes. */
+#define STAGE_PROCESSES 2
 
 #define CPU_PERIOD_USEC 100000
 
@@ -249,6 +250,64 @@ cb_cgroup_usage_read (const cb_cgroup *self, cb_cgroup_usage *ret_usage)
             ret_usage->cpu_usec = row->cpu_usage_key != NULL ? used : used / 1000;
         }
     }
+}
+
+/* -- what holds, and what is told ------------------------------------------------------------ */
+
+/* The tree that has the controller, -1: none. */
+static int
+s_tree (const cb_cgroup *self, int pids)
+{
+    for (size_t i = 0; self->made && i < self->owner->n_trees; i++)
+        if (pids ? self->owner->trees[i].has_pids : self->owner->trees[i].has_memory)
+            return (int)i;
+    return -1;
+}
+
+int
+cb_cgroup_holds_memory (const cb_cgroup *self)
+{
+    return s_tree (self, 0) >= 0;
+}
+
+int
+cb_cgroup_holds_processes (const cb_cgroup *self)
+{
+    return s_tree (self, 1) >= 0;
+}
+
+static int
+s_open (const cb_cgroup *self, int tree, const char *file, int flags)
+{
+    cb_cgio_path path;
+
+    if (tree < 0 || cb_cgio_join (&path, self->owner->trees[tree].base, self->owner->folder,
+                                  self->name, file) < 0)
+        return -1;
+    return open (path.text, flags | O_CLOEXEC | O_NOFOLLOW);
+}
+
+int
+cb_cgroup_process_events (const cb_cgroup *self)
+{
+    return s_open (self, s_tree (self, 1), "pids.events", O_RDONLY);
+}
+
+int
+cb_cgroup_oom_events (const cb_cgroup *self)
+{
+    char text[32];
+    int tree = s_tree (self, 0);
+
+    if (tree < 0 || self->owner->kind != CB_CGROUP_V1)
+        return -1;
+    cb_auto_close int counter = s_open (self, tree, "memory.oom_control", O_RDONLY);
+    cb_auto_close int control = s_open (self, tree, "cgroup.event_control", O_WRONLY);
+    cb_auto_close int events = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+    (void)snprintf (text, sizeof text, "%d %d", events, counter);
+    if (counter < 0 || control < 0 || events < 0 || write (control, text, strlen (text)) < 0)
+        return -1;
+    return cb_take_fd (&events);
 }
 
 /* -- killing and removing -------------------------------------------------------------------- */

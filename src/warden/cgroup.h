@@ -76,6 +76,16 @@ int cb_cgroup_set_cpu (const cb_cgroup *self, uint32_t percent, cb_err *err)
 
 void cb_cgroup_usage_read (const cb_cgroup *self, cb_cgroup_usage *ret_usage);
 
+/* Whether its memory, or its processes, are limited and counted by it. */
+int cb_cgroup_holds_memory (const cb_cgroup *self);
+int cb_cgroup_holds_processes (const cb_cgroup *self);
+
+/* Its pids.events, a line "max N": forks that were refused. Descriptor or -1. */
+int cb_cgroup_process_events (const cb_cgroup *self);
+
+/* v1 only: an eventfd that counts how often it ran out of memory. Descriptor or -1. */
+int cb_cgroup_oom_events (const cb_cgroup *self);
+
 /* SIGKILL to everything in it; does not wait. */
 void cb_cgroup_kill (const cb_cgroup *self);
 

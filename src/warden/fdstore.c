@@ -17,6 +17,8 @@ cb_fdstore_init (cb_fdstore *self)
     for (size_t i = 0; i < CB_CHANNEL__COUNT; i++)
         self->listening[i] = self->connected[i] = -1;
     self->connection = self->page = self->quota = self->kernel = self->init = -1;
+    for (size_t i = 0; i < CB_FACT__COUNT; i++)
+        self->facts[i] = -1;
 }
 
 void
@@ -31,6 +33,8 @@ cb_fdstore_done (cb_fdstore *self)
     cb_close (&self->quota);
     cb_close (&self->kernel);
     cb_close (&self->init);
+    for (size_t i = 0; i < CB_FACT__COUNT; i++)
+        cb_close (&self->facts[i]);
 }
 
 static int
@@ -90,9 +94,25 @@ cb_fdstore_take_quota (cb_fdstore *self, int *fd, cb_err *err)
     return 0;
 }
 
-void
+size_t
+cb_fdstore_facts (const cb_fdstore *self, int fds[CB_FACT__COUNT], uint32_t *ret_bits)
+{
+    size_t n = 0;
+
+    *ret_bits = 0;
+    for (size_t i = 0; i < CB_FACT__COUNT; i++) {
+        if (self->facts[i] < 0)
+            continue;
+        fds[n++] = self->facts[i];
+        *ret_bits |= 1U << i;
+    }
+    return n;
+}
+
+size_t
 cb_fdstore_list (const cb_fdstore *self, int fds[CB_FDSTORE_LIST])
 {
+    uint32_t bits;
     size_t at = 0;
 
     fds[at++] = self->quota;
@@ -103,4 +123,5 @@ cb_fdstore_list (const cb_fdstore *self, int fds[CB_FDSTORE_LIST])
         fds[at++] = self->connected[i];
     fds[at++] = self->connection;
     fds[at++] = self->page;
+    return at + cb_fdstore_facts (self, fds + at, &bits);
 }

@@ -23,6 +23,9 @@
 /* When the whole machine is short of memory, a jail goes first. */
 #define OOM_SCORE_ADJ "1000"
 
+/* Processes over the limit that the rlimit allows when a cgroup holds the limit itself. */
+#define SECOND_WALL 16
+
 struct child {
     const cb_jail *jail;
     const cb_jail_spec *spec;
@@ -179,6 +182,22 @@ s_become (struct child *child)
     _exit (sent < 0 ? 125 : 126);
 }
 
+/* The spec as the stages get it: Linux counts bwrap's pid 1 to the rlimit of processes as well.
+ * Where a cgroup refuses the process that is one too many, and counts that, the rlimit is a second
+ * wall a little further off. */
+static int
+s_make_spec_file (cb_jail *self, const struct child *child, cb_err *err)
+{
+    static cb_jail_spec spec; /* large; one START at a time */
+    cb_scoped (cb_buf) cb_buf encoded;
+
+    cb_buf_init (&encoded, CB_SPEC_BYTES_MAX);
+    spec = *child->spec;
+    spec.processes += cb_cgroup_holds_processes (&self->cgroup) ? SECOND_WALL : 1;
+    CB_TRY (cb_spec_encode (&spec, &encoded, err));
+    return cb_memfd ("spec", encoded.data, encoded.size, err);
+}
+
 static int
 s_make_files (cb_jail *self, struct child *child, cb_err *err)
 {
@@ -188,7 +207,7 @@ s_make_files (cb_jail *self, struct child *child, cb_err *err)
     CB_TRY (cb_bwrap_args (self->owner->masks, &args, err));
     child->args_file = cb_memfd ("bwrap", args.data, args.size, err);
     CB_TRY (child->args_file);
-    child->spec_file = cb_memfd ("spec", self->spec.data, self->spec.size, err);
+    child->spec_file = s_make_spec_file (self, child, err);
     return child->spec_file < 0 ? child->spec_file : 0;
 }
 

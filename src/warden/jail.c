@@ -11,6 +11,7 @@
 #include "warden/proc.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -107,6 +108,21 @@ s_finish (cb_jail *self)
     cb_jail_free (self);
 }
 
+void
+cb_jail_usage (const cb_jail *self, cb_cgroup_usage *ret_usage)
+{
+    const cb_watchdog *seen = &self->watchdog;
+
+    cb_cgroup_usage_read (&self->cgroup, ret_usage);
+    if (!cb_cgroup_holds_memory (&self->cgroup)) {
+        ret_usage->oom_kills = (uint64_t)seen->over;
+        ret_usage->memory = seen->memory;
+        ret_usage->peak_memory = seen->peak_memory;
+    }
+    if (!cb_cgroup_holds_processes (&self->cgroup))
+        ret_usage->pids_hits = seen->process_hits;
+}
+
 static void
 s_kill_now (cb_jail *self)
 {
@@ -124,8 +140,8 @@ s_is_gone (cb_jail *self)
     if (!self->reaped || (self->fds.init >= 0 && !cb_pidfd_ended (self->fds.init)) ||
         !cb_cgroup_is_empty (&self->cgroup))
         return 0;
-    if (self->cgroup.made)
-        cb_cgroup_usage_read (&self->cgroup, &self->usage);
+    if (self->cgroup.made || self->watchdog.in.reactor != NULL)
+        cb_jail_usage (self, &self->usage);
     return cb_cgroup_remove (&self->cgroup, NULL) == 0;
 }
 
@@ -156,6 +172,7 @@ s_end (cb_jail *self)
 {
     if (self->state != CB_JAIL_ENDING)
         s_become (self, CB_JAIL_ENDING);
+    cb_watchdog_stop (&self->watchdog);
     s_kill_now (self);
     cb_reactor_set (self->owner->reactor, &self->timer, cb_now () + CLEAN_FIRST);
 }
@@ -219,20 +236,83 @@ s_check_layers (const cb_jail *self, uint32_t layers, cb_err *err)
     return 0;
 }
 
+enum { S_HELD, S_ENDED }; /* outcomes of s_hold_kernel */
+
 static int
 s_hold_kernel (cb_jail *self, pid_t kernel, cb_err *err)
 {
     pid_t init = cb_proc_ns_init_between (kernel, self->pid);
 
-    if (init <= 0)
-        return cb_fail (err, CB_E_PROTO, "process %d is none of this jail's", (int)kernel);
-    self->fds.kernel = cb_pidfd_open (kernel);
-    self->fds.init = cb_pidfd_open (init);
-    /* Asked again: the numbers meant the same processes when they were opened. */
-    if (self->fds.kernel < 0 || self->fds.init < 0 ||
-        cb_proc_ns_init_between (kernel, self->pid) != init)
-        return cb_fail (err, CB_E_GONE, "the kernel process ended at once");
-    return 0;
+    if (init > 0) {
+        self->fds.kernel = cb_pidfd_open (kernel);
+        self->fds.init = cb_pidfd_open (init);
+        /* Asked again: the numbers meant the same processes when they were opened. */
+        if (self->fds.kernel >= 0 && self->fds.init >= 0 &&
+            cb_proc_ns_init_between (kernel, self->pid) == init)
+            return S_HELD;
+    }
+    /* On a busy machine it may have run and ended before we read its word. */
+    if (cb_proc_parent (kernel) < 0)
+        return S_ENDED;
+    return cb_fail (err, CB_E_PROTO, "process %d is none of this jail's", (int)kernel);
+}
+
+/* The facts are extras: whatever cannot be opened here is missing and nothing more. */
+static void
+s_hold_facts (cb_jail *self, pid_t kernel)
+{
+    char path[64];
+    int *facts = self->fds.facts;
+
+    (void)snprintf (path, sizeof path, "/proc/%d/fd", (int)kernel);
+    facts[CB_FACT_FILES] = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    facts[CB_FACT_PROCESSES] = cb_cgroup_process_events (&self->cgroup);
+    if (!cb_cgroup_holds_memory (&self->cgroup) || facts[CB_FACT_PROCESSES] < 0)
+        facts[CB_FACT_PROC] = cb_scan_open (kernel);
+}
+
+static void
+s_on_over (void *context)
+{
+    cb_jail *self = context;
+
+    cb_log_info ("jail over its memory limit", CB_STR ("session", self->name),
+                 CB_INT ("jail", self->id), CB_INT ("bytes", self->watchdog.memory));
+    s_end (self);
+}
+
+static void
+s_watch_memory (cb_jail *self)
+{
+    cb_watchdog_in in = {.reactor = self->owner->reactor,
+                         .cgroup = &self->cgroup,
+                         .memory = self->memory,
+                         .processes = self->processes,
+                         .proc = self->fds.facts[CB_FACT_PROC],
+                         .quota = self->fds.quota,
+                         .on_over = s_on_over,
+                         .context = self};
+
+    cb_watchdog_start (&self->watchdog, &in);
+}
+
+static void
+s_tell_started (cb_jail *self)
+{
+    int fds[2 + CB_FACT__COUNT] = {self->fds.quota, self->fds.kernel};
+    size_t n_facts = cb_fdstore_facts (&self->fds, fds + 2, &self->started.facts);
+    cb_launch_out out = {
+        .head = {.type = CB_LAUNCH_STARTED, .serial = self->start.serial, .jail = self->id},
+        .body = &self->started,
+        .body_size = sizeof self->started,
+        .fds = fds,
+        .n_fds = 2 + n_facts};
+
+    self->answered = 1;
+    cb_line_send (self->owner->line, &out);
+    cb_log_info ("jail started", CB_STR ("session", self->name), CB_INT ("jail", self->id),
+                 CB_INT ("pid", self->started.kernel_pid), CB_INT ("uid", self->uid),
+                 CB_STR ("cgroup", self->started.cgroup));
 }
 
 static int
@@ -245,7 +325,9 @@ s_on_init (cb_jail *self, const cb_launch_stage *stage, pid_t sender, cb_err *er
     if (self->fds.quota < 0)
         return cb_fail (err, CB_E_PROTO, "no tmpfs came before");
     CB_TRY (s_check_layers (self, layers, err));
-    CB_TRY (s_hold_kernel (self, sender, err));
+    int outcome = s_hold_kernel (self, sender, err);
+    if (outcome != S_HELD)
+        return outcome < 0 ? outcome : 0; /* our child's end comes, and tells the cause */
     self->started = (cb_launch_started){.kernel_pid = sender,
                                         .uid = self->uid,
                                         .layers = layers,
@@ -253,18 +335,9 @@ s_on_init (cb_jail *self, const cb_launch_stage *stage, pid_t sender, cb_err *er
     (void)snprintf (self->started.cgroup, sizeof self->started.cgroup, "%s",
                     self->cgroup.made ? cb_cgroups_name (self->owner->cgroups) : "none");
     s_become (self, CB_JAIL_RUNNING);
-    self->answered = 1;
-    const int fds[] = {self->fds.quota, self->fds.kernel};
-    cb_launch_out out = {
-        .head = {.type = CB_LAUNCH_STARTED, .serial = self->start.serial, .jail = self->id},
-        .body = &self->started,
-        .body_size = sizeof self->started,
-        .fds = fds,
-        .n_fds = 2};
-    cb_line_send (self->owner->line, &out);
-    cb_log_info ("jail started", CB_STR ("session", self->name), CB_INT ("jail", self->id),
-                 CB_INT ("pid", sender), CB_INT ("uid", self->uid),
-                 CB_STR ("cgroup", self->started.cgroup));
+    s_hold_facts (self, sender);
+    s_tell_started (self);
+    s_watch_memory (self);
     cb_reactor_set (self->owner->reactor, &self->timer, cb_now () + CB_JAIL_CPU_AFTER);
     return 0;
 }

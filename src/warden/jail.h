@@ -11,6 +11,7 @@
 #include "warden/place.h"
 #include "warden/tail.h"
 #include "warden/uids.h"
+#include "warden/watchdog.h"
 
 #include <sys/resource.h>
 
@@ -49,6 +50,8 @@ typedef struct cb_jail {
     char name[CB_NAME_MAX];
     uint8_t layer_modes[CB_LAYER__COUNT];
     uint32_t cpu_percent;
+    uint32_t processes;
+    uint64_t memory;
     pid_t pid; /* cellblock-jail, then bwrap: our child */
     int reaped;
     int wait_status;
@@ -58,6 +61,7 @@ typedef struct cb_jail {
     int uid_is_good;
     cb_fdstore fds;
     cb_cgroup cgroup;
+    cb_watchdog watchdog;
     cb_tail tail;
     int status; /* owned socket to the stages; -1 closed */
     cb_watch status_watch;
@@ -130,6 +134,9 @@ void cb_jail_kill (cb_jail *self);
 
 /* Its child was reaped. May free it. */
 void cb_jail_on_end (cb_jail *self, int status);
+
+/* What it has used so far, by its cgroup and by what the watchdog saw. */
+void cb_jail_usage (const cb_jail *self, cb_cgroup_usage *ret_usage);
 
 /* Takes it out of the list and frees all it holds. */
 void cb_jail_free (cb_jail *self);

@@ -22,6 +22,9 @@ s_new (cb_jails *owner, const cb_launch_head *start, const cb_jail_spec *spec)
     self->start = *start;
     self->status = self->tail.fd = -1;
     self->cpu_percent = spec->cpu_percent;
+    self->processes = spec->processes;
+    self->memory = spec->memory;
+    cb_watchdog_init (&self->watchdog);
     self->uid = geteuid ();
     self->uid_is_good = 1;
     memcpy (self->name, spec->name, sizeof self->name);
@@ -94,6 +97,7 @@ cb_jail_free (cb_jail *self)
             owner->n--;
             break;
         }
+    cb_watchdog_stop (&self->watchdog);
     cb_reactor_cancel (owner->reactor, &self->timer);
     cb_reactor_remove (owner->reactor, &self->status_watch);
     cb_close (&self->status);

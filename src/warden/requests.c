@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define LIST_STEP   (5 * CB_USEC_PER_MSEC)
-#define LIST_QUEUED 8  /* JAIL packets waiting: each holds 14 descriptors */
+#define LIST_QUEUED 8  /* JAIL packets waiting: each holds 14 descriptors and more */
 #define LOGGED_MAX  20 /* refused types that are logged */
 
 static cb_jail *
@@ -88,7 +88,7 @@ s_send_jail (cb_warden *self, const cb_jail *jail)
 {
     int fds[CB_FDSTORE_LIST];
 
-    cb_fdstore_list (&jail->fds, fds);
+    size_t n_fds = cb_fdstore_list (&jail->fds, fds);
     cb_launch_out out = {
         .head = {.type = CB_LAUNCH_JAIL, .serial = self->list.serial, .jail = jail->id},
         .body = &jail->started,
@@ -96,7 +96,7 @@ s_send_jail (cb_warden *self, const cb_jail *jail)
         .tail = jail->spec.data,
         .tail_size = jail->spec.size,
         .fds = fds,
-        .n_fds = CB_FDSTORE_LIST};
+        .n_fds = n_fds};
     cb_line_send (&self->broker.line, &out);
 }
 
@@ -182,7 +182,7 @@ s_on_usage (cb_warden *self, const cb_launch_in *in, cb_packet *packet)
     (void)packet;
     if (jail == NULL)
         return;
-    cb_cgroup_usage_read (&jail->cgroup, &usage);
+    cb_jail_usage (jail, &usage);
     cb_launch_used used = {.oom_kills = usage.oom_kills,
                            .pids_hits = usage.pids_hits,
                            .memory = usage.memory,

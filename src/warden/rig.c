@@ -23,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WAIT_MS 30000
+#define WAIT_MS 120000 /* what anything may take on a busy machine */
 
 static const char s_launcher[] = "import json, os, sys\n"
                                  "os.lseek(8, 0, 0)\n"
@@ -178,7 +178,7 @@ int
 rig_connect (rig *self)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
-    cb_usec until = cb_now () + 10 * CB_USEC_PER_SEC;
+    cb_usec until = cb_now () + (cb_usec)WAIT_MS * CB_USEC_PER_MSEC;
 
     (void)snprintf (name.sun_path, sizeof name.sun_path, "%s/ctl", self->runtime);
     for (int i = 0; i < RIG_LINES; i++) {
@@ -291,7 +291,7 @@ rig_close (rig *self)
         (void)kill (self->janitor, SIGTERM);
         (void)rig_wait (self);
     }
-    (void)cb_proc_kill_children (cb_now () + 5 * CB_USEC_PER_SEC);
+    (void)cb_proc_kill_children (cb_now () + 60 * CB_USEC_PER_SEC);
     if (cb_remove_tree (AT_FDCWD, self->folder, &err) < 0)
         printf ("# %s\n", err.text);
 }

@@ -62,7 +62,7 @@ uint64_t rig_send (rig *self, rig_request request);
 uint64_t rig_send_open (rig *self, int line, uint64_t jail, uint32_t mode, const char *path);
 
 /* Waits for a packet of that type (and jail, unless 0) on the line; others are dropped, but a
- * FAILED with the serial of `serial` ends the wait. The type that came, 0: none within 30 s. The
+ * FAILED with the serial of `serial` ends the wait. The type that came, 0: none within 120 s. The
  * packet is *ret_in until the next call; its descriptors are closed then. */
 uint32_t rig_expect (rig *self, int line, uint32_t type, uint64_t serial, cb_launch_in *ret_in);
 

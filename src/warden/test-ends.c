@@ -1,6 +1,7 @@
 /* test-ends.c - however cellblockd ends, nothing of it is left; and how it begins. */
 #include "warden/rig.h"
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fdio.h"
 #include "base/tap.h"
@@ -16,6 +17,7 @@
 
 static rig s_rig;
 static cb_jail_spec s_spec;
+static pid_t s_kernels[4]; /* of the jails that were started last */
 
 /* A jail that will not go by itself: signals ignored, a daemon of its own, files. */
 static const char s_stubborn[] = "import os, signal, time\n"
@@ -46,6 +48,7 @@ s_start_with_jails (int n)
                                                      : "no answer");
             return 0;
         }
+        s_kernels[i] = ((const cb_launch_started *)in.body)->kernel_pid;
     }
     return 1;
 }
@@ -128,13 +131,39 @@ static void
 s_wait_orphans (size_t left)
 {
     pid_t pids[8];
-    cb_usec until = cb_now () + 10 * CB_USEC_PER_SEC;
+    cb_usec until = cb_now () + 120 * CB_USEC_PER_SEC;
 
     do {
         while (waitpid (-1, NULL, WNOHANG) > 0)
             continue;
         (void)poll (NULL, 0, 5);
     } while (cb_proc_children (pids, 8) > left && cb_now () < until);
+}
+
+/* Whether the process sleeps, so that it waits for something. */
+static int
+s_sleeps (pid_t pid)
+{
+    char path[64];
+    char text[256] = "";
+
+    (void)snprintf (path, sizeof path, "/proc/%d/stat", (int)pid);
+    cb_auto_close int fd = open (path, O_RDONLY | O_CLOEXEC);
+    const char *end = fd >= 0 && read (fd, text, sizeof text - 1) > 0 ? strrchr (text, ')') : NULL;
+    return end != NULL && strncmp (end, ") S", 3) == 0;
+}
+
+/* bwrap's pid 1 asks to die with its parent a moment after it started ours: in that moment only the
+ * cgroup holds it. Then it waits for its child, and for nothing before. */
+static int
+s_wait_bound (pid_t kernel)
+{
+    cb_usec until = cb_now () + 120 * CB_USEC_PER_SEC;
+    pid_t init = cb_proc_ns_init_between (kernel, s_rig.warden);
+
+    while (init > 0 && !s_sleeps (init) && cb_now () < until)
+        (void)poll (NULL, 0, 5);
+    return init > 0 && s_sleeps (init);
 }
 
 /* Both killed at once: processes die by the chain of parents, the next start removes the rest. The
@@ -144,9 +173,7 @@ s_test_both_killed (void)
 {
     ok (s_start_with_jails (2), "two jails run");
     pid_t warden = s_rig.warden;
-    /* bwrap's pid 1 asks to die with its parent a moment after it started ours: in that moment only
-     * the cgroup holds it. */
-    (void)poll (NULL, 0, 100);
+    ok (s_wait_bound (s_kernels[1]) && s_wait_bound (s_kernels[2]), "bound to die with the warden");
     (void)kill (s_rig.janitor, SIGSTOP);
     (void)kill (s_rig.warden, SIGKILL);
     (void)kill (s_rig.janitor, SIGKILL);
@@ -157,7 +184,7 @@ s_test_both_killed (void)
     ok (n <= 1, "jails and broker die with the warden: %zu left", n);
     if (n > 1)
         (void)rig_leaks (&s_rig);
-    (void)cb_proc_kill_children (cb_now () + CB_USEC_PER_SEC);
+    (void)cb_proc_kill_children (cb_now () + 60 * CB_USEC_PER_SEC);
     ok (access (s_rig.runtime, F_OK) == 0, "files are left");
     ok (rig_start (&s_rig, "serve"), "the next one starts: %s", s_rig.said);
     pid_t next = s_rig.warden;
@@ -256,7 +283,7 @@ s_test_libc_only (void)
 int
 main (void)
 {
-    (void)alarm (120);
+    (void)alarm (600);
     rig_open (&s_rig);
     s_test_libc_only ();
     s_test_beginnings ();

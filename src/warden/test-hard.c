@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/table.h"
 #include "base/tap.h"
 #include "warden/proc.h"
 
@@ -81,7 +82,7 @@ static void
 s_wait_all (void)
 {
     pid_t pids[8];
-    cb_usec until = cb_now () + 20 * CB_USEC_PER_SEC;
+    cb_usec until = cb_now () + 120 * CB_USEC_PER_SEC;
 
     do {
         while (waitpid (-1, NULL, WNOHANG) > 0)
@@ -241,23 +242,46 @@ s_test_full_disk (void)
     ok (rig_leaks (&s_rig) == 0, "nothing is left");
 }
 
-/* A broker that ends again and again: the daemon gives up and says so. */
+static int
+s_has_ended (pid_t child)
+{
+    siginfo_t info = {0};
+
+    return waitid (P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+}
+
+/* The next broker behind that one; 0 when the daemon ended instead. */
+static pid_t
+s_next_broker (pid_t before)
+{
+    cb_usec until = cb_now () + 120 * CB_USEC_PER_SEC;
+
+    while (!s_has_ended (s_rig.janitor) && cb_now () < until) {
+        pid_t broker = s_broker ();
+        if (broker > 0 && broker != before)
+            return broker;
+        (void)poll (NULL, 0, 2);
+    }
+    return 0;
+}
+
+/* A broker that ends again and again: the daemon gives up and says so. The four deaths have to come
+ * within ten seconds: a machine that is too busy for that sees some more. */
 static void
 s_test_crash_loop (void)
 {
+    cb_usec times[40] = {0};
+    size_t kills = 0;
+    pid_t broker = 0;
+
     ok (rig_start (&s_rig, "serve"), "a broker that is killed again and again");
-    int kills = 0;
-    while (kills < 20) {
-        pid_t broker = s_broker ();
-        if (broker > 0 && kill (broker, SIGKILL) == 0)
+    while (kills < CB_COUNT (times) && (broker = s_next_broker (broker)) > 0) {
+        times[kills] = cb_now ();
+        if (kill (broker, SIGKILL) == 0)
             kills++;
-        (void)poll (NULL, 0, 30);
-        siginfo_t info = {0};
-        if (waitid (P_PID, (id_t)s_rig.janitor, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-            info.si_pid != 0)
-            break;
     }
-    ok (kills == 9, "%d times: eight restarts, then it gives up", kills);
+    ok (kills >= 9 && (kills == 9 || times[kills - 2] - times[kills - 10] > 8 * CB_USEC_PER_SEC),
+        "%zu times: eight restarts, then it gives up", kills);
     ok (rig_wait (&s_rig) == 1 && rig_leaks (&s_rig) == 0, "with status 1, nothing left");
     ok (rig_logged (&s_rig, "times within 10 s"), "and says so in the log");
 }
@@ -265,7 +289,7 @@ s_test_crash_loop (void)
 int
 main (void)
 {
-    (void)alarm (180);
+    (void)alarm (600);
     rig_open (&s_rig);
     (void)mkdir (s_rig.state, 0700);
     s_test_folders ();

@@ -66,7 +66,9 @@ s_on_timer (void *context)
     switch (self->state) {
     case CB_WARDEN_STARTING:
         cb_broker_signal (&self->broker, SIGKILL);
-        cb_warden_end (self, 1, "the broker did not get ready in time: see the log");
+        cb_warden_end (self, 1,
+                       self->why[0] != '\0' ? self->why
+                                            : "the broker did not get ready in time: see the log");
         return;
     case CB_WARDEN_SERVING:
         cb_broker_signal (&self->broker, SIGKILL);

@@ -31,6 +31,11 @@
 
 /* Sorted by name. */
 static const cb_ctl_verb s_verbs[] = {
+    {"ask_request",
+     "ask_reply",
+     CB_CTL_NEEDS_SESSION,
+     0,
+     {SESSION, {"question", CB_CTL_TEXT, 1, 64}, {"content", CB_CTL_OBJECT, 0, 0}}},
     {"files_request",
      "files_reply",
      CB_CTL_NEEDS_SESSION,
@@ -203,6 +208,7 @@ static int
 s_check_field (const cb_ctl_field *field, const json_t *content, cb_err *err)
 {
     const char *text = NULL;
+    json_t *object = NULL;
     int flag = 0;
     int64_t number = 0;
 
@@ -217,6 +223,8 @@ s_check_field (const cb_ctl_field *field, const json_t *content, cb_err *err)
         return s_check_seconds (field, content, err);
     case CB_CTL_SIZE:
         return cb_json_get_int (content, field->name, 0, (int64_t)field->max, 0, &number, err);
+    case CB_CTL_OBJECT:
+        return cb_json_get_object (content, field->name, &object, err);
     case CB_CTL_INPUTS:
         return s_check_inputs (field, content, err);
     }

@@ -49,6 +49,7 @@ typedef enum {
     CB_CTL_BOOL,    /* true or false */
     CB_CTL_SECONDS, /* number over 0, at most max */
     CB_CTL_SIZE,    /* whole number from 0 to max */
+    CB_CTL_OBJECT,  /* object; what is in it is the kernel's business */
     CB_CTL_INPUTS,  /* array of {"path": absolute path, "name": file name (may be missing)} */
 } cb_ctl_type;
 

@@ -70,6 +70,7 @@ s_good (void)
         {"put_request", "{\"session\":\"a\",\"path\":\"x\",\"offset\":0,\"eof\":true}", 1},
         {"get_request", "{\"session\":\"a\",\"path\":\"x\",\"offset\":9,\"size\":262144}", 0},
         {"stop_request", "{\"all\":true}", 0},
+        {"ask_request", "{\"session\":\"a\",\"question\":\"x\",\"content\":{\"y\":1}}", 0},
         {"stop_request", "{\"session\":\"a\"}", 0},
     };
     cb_err err = CB_ERR_INIT;
@@ -112,6 +113,8 @@ s_bad (void)
         {"put_request", "{\"session\":\"a\",\"path\":\"x\",\"offset\":-1}", 1, CB_E_INVALID},
         {"get_request", "{\"session\":\"a\",\"path\":\"x\",\"size\":262145}", 0, CB_E_INVALID},
         {"stop_request", "{}", 0, CB_E_INVALID},
+        {"ask_request", "{\"session\":\"a\"}", 0, CB_E_INVALID},
+        {"ask_request", "{\"session\":\"a\",\"question\":\"x\",\"content\":[]}", 0, CB_E_INVALID},
         {"stop_request", "{\"all\":false}", 0, CB_E_INVALID},
         {"stop_request", "{\"all\":true,\"session\":\"a\"}", 0, CB_E_INVALID},
     };

@@ -440,7 +440,7 @@ def test_limits_that_nothing_holds_are_marked(house):
     house.start("--set", "profile.default.cgroup=off")
     house.cellblock("new", "mine")
     shown = house.cellblock("show", "mine").stdout
-    assert "limits memory       512 MiB, not in force (no control groups" in shown
+    assert "limits memory       512 MiB, by a watchdog (no control groups" in shown
     assert "limits cpu          100 %, not in force" in shown
     assert house.json("show", "mine")["limits"]["memory_bytes"] == 512 << 20
 

@@ -48,6 +48,17 @@ def test_one_before_the_code_is_raised_in_its_place(amber):
     assert run["error"]["ename"] == "KeyboardInterrupt"
 
 
+def test_one_while_the_traceback_of_another_is_made_leaves_it(amber):
+    code = ("import os\nmaker = get_ipython().InteractiveTB\ninner = maker.structured_traceback\n"
+            "def make(*arguments, **names):\n    os.kill(os.getpid(), 2)\n"
+            "    return inner(*arguments, **names)\nmaker.structured_traceback = make")
+    assert amber.run(code, session="amber")[0]["status"] == "ok"
+    run, events = amber.run("os.kill(os.getpid(), 2)", session="amber")
+    assert (run["status"], run["error"]["ename"]) == ("error", "KeyboardInterrupt")
+    told = [event.content["ename"] for event in events if event.type == "error"]
+    assert told == ["KeyboardInterrupt"]
+
+
 def test_one_after_the_code_has_nothing_to_stop(amber):
     amber.run(HOOK.format("finish_metadata"), session="amber")
     for _ in range(3):

@@ -3,6 +3,7 @@ is left behind is counted by the fixtures."""
 import os
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -83,6 +84,19 @@ def children(pid):
             return [int(word) for word in file.read().split()]
     except FileNotFoundError:
         return []
+
+
+def test_a_kernel_that_is_faster_than_the_wardens_word(daemon, client):
+    """The warden has no processor while the kernel starts and answers the first questions."""
+    warden = client.call("status")["warden_pid"]
+    before = set(children(warden))
+    asked = client.send("new", {"name": "amber", "wait": True})
+    assert leaks.wait_for(lambda: set(children(warden)) - before, pause=0)
+    os.kill(warden, signal.SIGSTOP)
+    time.sleep(2)  # long enough for an idle machine; a busy one tests less
+    os.kill(warden, signal.SIGCONT)
+    assert client.wait(asked, "new", timeout=90)[0].content["status"] == "ok"
+    assert client.run("6 * 7", session="amber")[0]["status"] == "ok"
 
 
 def test_both_are_killed_while_a_jail_starts(new_house, ordinary_user):
