@@ -286,10 +286,7 @@ cb_zpeer_new (cb_loop *loop, int fd, const cb_zpeer_options *options, const cb_z
         cb_fail_nomem (err);
         return NULL;
     }
-    *self = (cb_zpeer){.loop = loop,
-                       .events = events,
-                       .context = context,
-                       .ring = options->ring};
+    *self = (cb_zpeer){.loop = loop, .events = events, .context = context, .ring = options->ring};
     int r = s_open (self, &fd, options, err);
     cb_close (&fd);
     if (r < 0)
