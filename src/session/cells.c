@@ -294,6 +294,7 @@ s_on_iopub (cb_session *self, cb_jmsg *message)
 {
     cb_entry *entry = self->running;
 
+    cb_run_on_output (entry->run, cb_now ());
     if (message->type != NULL && message->type->role == CB_ROLE_STATUS)
         s_on_status (self, message);
     else if (cb_run_account (entry->run, cb_cells_size_ (message)))

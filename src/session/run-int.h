@@ -20,6 +20,7 @@ struct cb_run {
     cb_usec hard_at;
     cb_usec kill_at;
     cb_usec over_at;
+    cb_usec over_most; /* over_at moves no further */
     cb_usec paused_at; /* CB_USEC_NEVER: the clock runs */
     cb_usec paused;    /* time that a person was asked */
     int interrupt_due;

@@ -15,8 +15,11 @@
 
 /* An interrupt by message that has had no effect is followed by a signal. */
 #define HARD_AFTER (300 * CB_USEC_PER_MSEC)
-/* Between a reply and its idle, in either order. */
-#define PATIENCE (2 * CB_USEC_PER_SEC)
+/* Between a reply and its idle, in either order. Output that comes after the reply (it has a
+ * connection of its own, with up to the whole output on it) shows that the idle is on its way, but
+ * not for ever. */
+#define PATIENCE     (2 * CB_USEC_PER_SEC)
+#define PATIENCE_MAX (60 * CB_USEC_PER_SEC)
 /* Of an error in a reply: what a person can read. The error's output message has the whole. */
 #define ENAME_MAX     256
 #define EVALUE_MAX    16384
@@ -235,7 +238,15 @@ s_replied (cb_run *self, cb_usec now)
     self->replied = 1;
     s_stop_clock (self);
     self->over_at = self->idle ? CB_USEC_NEVER : now + PATIENCE;
+    self->over_most = now + PATIENCE_MAX;
     return CB_RUN_TAKEN;
+}
+
+void
+cb_run_on_output (cb_run *self, cb_usec now)
+{
+    if (self->replied && self->over_at != CB_USEC_NEVER && now + PATIENCE < self->over_most)
+        self->over_at = now + PATIENCE;
 }
 
 int

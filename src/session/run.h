@@ -75,6 +75,8 @@ enum { CB_RUN_TAKEN, CB_RUN_TWICE, CB_RUN_BROKEN }; /* outcomes of cb_run_on_rep
 int cb_run_on_reply (cb_run *self, cb_jmsg *reply, cb_usec now);
 /* A reply that was too large to be kept; counts as the reply. */
 int cb_run_on_huge_reply (cb_run *self, cb_usec now);
+/* Output of it came: after the reply that shows that its idle is still on its way. */
+void cb_run_on_output (cb_run *self, cb_usec now);
 /* The kernel began with it. */
 void cb_run_on_busy (cb_run *self, cb_usec now);
 int cb_run_on_idle (cb_run *self, cb_usec now);

@@ -103,6 +103,19 @@ s_test_late (void)
     cb_run_destroy (&run);
 
     run = s_run (0);
+    cb_run_on_output (run, 100 * SEC);
+    ok (cb_run_deadline (run) == CB_USEC_NEVER, "output before the reply changes nothing");
+    (void)s_reply (run, "{\"status\":\"ok\"}", 101 * SEC);
+    for (cb_usec i = 102; i < 150; i++)
+        cb_run_on_output (run, i * SEC);
+    ok (cb_run_tick (run, 150 * SEC) == CB_RUN_WAIT && cb_run_deadline (run) == 151 * SEC,
+        "much output between reply and idle is waited for");
+    for (cb_usec i = 150; i < 200; i++)
+        cb_run_on_output (run, i * SEC);
+    ok (cb_run_tick (run, 161 * SEC) == CB_RUN_OVER, "but not for ever");
+    cb_run_destroy (&run);
+
+    run = s_run (0);
     (void)cb_run_on_idle (run, 101 * SEC);
     char words[200];
     ok (cb_run_tick (run, 103 * SEC) == CB_RUN_KILL &&
