@@ -1,10 +1,11 @@
 """launcher.py - the first Python of a jail.
 
-cellblock-init runs `python3 -IB launcher.py PROFILE NETWORK`.
+cellblock-init runs `python3 -IB launcher.py PROFILE NETWORK [SECCOMP]`.
 
 NETWORK is "none" or "loopback". Descriptors 3 to 7 are the kernel's listening
 sockets, 8 is a memory file with the connection's data; nothing else is open
-but 0, 1 and 2.
+but 0, 1 and 2. SECCOMP is the number of that system call in a jail without
+subprocesses; then 9 is a memory file with the filter to install.
 """
 
 import os
@@ -14,6 +15,7 @@ import sys
 def main():
     """Start the kernel; one sentence on standard error says why it cannot."""
     profile, network = (sys.argv[1:] + ["default", "none"])[:2]
+    seccomp = int(sys.argv[3]) if len(sys.argv) > 3 else None
     # Isolated mode leaves the script's folder out of sys.path; the cell should
     # not see it there either, so it is in only while we import.
     here = os.path.dirname(os.path.abspath(__file__))
@@ -30,7 +32,7 @@ def main():
     finally:
         sys.path.remove(here)
     sys.argv[1:] = []
-    start(profile, network)
+    start(profile, network, seccomp)
     return 0
 
 

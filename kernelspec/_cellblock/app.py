@@ -93,7 +93,7 @@ class CellApp(IPKernelApp):
         self.heartbeat.start()
 
 
-def start(profile, network):
+def start(profile, network, seccomp=None):
     """Read the connection, build the kernel, serve until it is shut down."""
     connection = read_connection()
     # A process group of its own: an interrupt reaches subprocesses as well.
@@ -107,6 +107,10 @@ def start(profile, network):
     app = CellApp.instance(config=config)
     app.use(connection)
     app.initialize([])
-    hints.install(app.shell, hints.Jail(profile, network))
+    hints.install(app.shell, hints.Jail(profile, network, seccomp is None))
     interrupts.install(app.kernel)
+    if seccomp is not None:
+        from . import threads
+
+        threads.confine(seccomp)
     app.start()

@@ -17,6 +17,7 @@ class Jail(typing.NamedTuple):
 
     profile: str
     network: str  # "none" or "loopback"
+    subprocesses: bool = True
 
 
 def _chain(error):
@@ -88,6 +89,31 @@ def _no_network(error, jail):
     return None
 
 
+STARTERS = re.compile(r"fork|exec[lv]|spawn|posix_spawn|forkpty|_fork_exec|system|popen")
+
+
+def _starts_a_program(error):
+    """Whether the frame that raised is one that makes processes."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return False
+    code = trace.tb_frame.f_code
+    return any(STARTERS.match(name) for name in code.co_names)
+
+
+def _no_subprocess(error, jail):
+    if jail.subprocesses or not isinstance(error, PermissionError) or error.errno != errno.EPERM:
+        return None
+    if error.filename is None and _starts_a_program(error):
+        return (
+            "this jail starts no other programs and processes, only threads "
+            f"(profile {jail.profile})"
+        )
+    return None
+
+
 def _full(error, jail):
     if not isinstance(error, OSError):
         return None
@@ -117,7 +143,7 @@ def _missing_module(error, _jail):
     )
 
 
-RULES = (_missing_file, _no_network, _full, _no_thread)
+RULES = (_missing_file, _no_network, _no_subprocess, _full, _no_thread)
 
 
 def hint(error, jail):

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* All that the cell's environment holds. Two threads for numerical libraries: one a CPU of a big
@@ -41,6 +42,9 @@ struct layers {
     uint32_t in_force; /* bits (1 << cb_layer) */
     uint32_t landlock_abi;
 };
+
+/* The second filter's descriptor for the launcher; -1: it needs none. */
+static int s_threads = -1;
 
 /* A fault of a layer that is only "auto" is forgiven. */
 static int
@@ -74,9 +78,12 @@ s_apply_seccomp (const cb_jail_spec *spec, struct layers *layers, cb_err *err)
 {
     if (spec->layers[CB_LAYER_SECCOMP] == CB_LAYER_OFF)
         return 0;
-    int result = cb_seccomp_apply (spec->loopback, err);
+    int result = cb_seccomp_apply (spec, err);
     if (result == 0)
         layers->in_force |= 1U << CB_LAYER_SECCOMP;
+    /* Without filters nothing would keep the cell from starting programs. */
+    if (result < 0 && !spec->subprocesses)
+        return result;
     return s_forgive (spec, CB_LAYER_SECCOMP, result, err);
 }
 
@@ -91,6 +98,10 @@ s_lock (const cb_jail_spec *spec, cb_err *err)
     CB_TRY (cb_limits_set (spec, err));
     if (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return cb_fail_errno (err, CB_E_UNSUPPORTED, "no_new_privs");
+    if (!spec->subprocesses) {
+        s_threads = cb_seccomp_threads (err);
+        CB_TRY (s_threads);
+    }
     CB_TRY (s_apply_landlock (spec, &layers, err));
     CB_TRY (s_apply_seccomp (spec, &layers, err));
     return cb_stage_done (CB_STAGE_INIT, layers.in_force, layers.landlock_abi, -1, err);
@@ -103,10 +114,20 @@ s_become_python (const cb_jail_spec *spec, cb_err *err)
     char network[] = "loopback", none[] = "none";
     char profile[CB_NAME_MAX];
     (void)snprintf (profile, sizeof profile, "%s", spec->profile);
-    char *argv[] = {python, isolated, launcher, profile, spec->loopback ? network : none, NULL};
+    char threads[16];
+    (void)snprintf (threads, sizeof threads, "%d", SYS_seccomp);
+    char *argv[] = {python,
+                    isolated,
+                    launcher,
+                    profile,
+                    spec->loopback ? network : none,
+                    s_threads >= 0 ? threads : NULL,
+                    NULL};
 
-    if (close_range (CB_STAGE_FD_SPEC, CB_STAGE_FD_SPEC, 0) < 0 ||
-        close_range (CB_STAGE_FD_STATUS, CB_STAGE_FD_STATUS, CLOSE_RANGE_CLOEXEC) < 0)
+    if (s_threads >= 0 ? dup3 (s_threads, CB_STAGE_FD_SPEC, 0) < 0
+                       : close_range (CB_STAGE_FD_SPEC, CB_STAGE_FD_SPEC, 0) < 0)
+        return cb_fail_errno (err, CB_E_IO, "cannot close the stage's descriptors");
+    if (close_range (CB_STAGE_FD_STATUS, CB_STAGE_FD_STATUS, CLOSE_RANGE_CLOEXEC) < 0)
         return cb_fail_errno (err, CB_E_IO, "cannot close the stage's descriptors");
     (void)execve (CB_PYTHON, argv, s_environment);
     if (errno == ENOENT)

@@ -4,7 +4,11 @@
  * compiles in. The tables allow what ipykernel, numpy, pandas, matplotlib, scipy, sqlite,
  * multiprocessing and subprocess use; everything else is EPERM, calls for which libraries know
  * another way are ENOSYS, calls newer than the tables as well, another ABI (i386, x32) is death.
- * A name that this machine's architecture does not know is passed over. */
+ * A name that this machine's architecture does not know is passed over.
+ *
+ * A profile with subprocesses = off gets a second filter, which the launcher installs over all
+ * threads when the kernel stands (cellblock-init cannot: it has Python to execute yet). Its first
+ * one lets just that through; the second ends it. */
 #include "base/table.h"
 
 #include <errno.h>
@@ -321,6 +325,16 @@ static const struct {
     {~1U, 48},   {~0U, 53}, {~1U, 54}, {~7U, 56}, {~0x3fU, 64},
 };
 
+/* What the second filter takes away: new processes and programs; and further filters, whose
+ * compiler in the kernel is nothing for a cell to play with. */
+static const char *const s_processes[] = {"fork", "vfork", "execve", "execveat", "seccomp"};
+
+typedef enum {
+    KIND_LOOPBACK = 1, /* with the Internet families */
+    KIND_FIRST = 2,    /* lets one more filter be installed */
+    KIND_THREADS = 4   /* that one more */
+} filter_kind;
+
 #define DIE(...) return fprintf (stderr, "mkfilter: " __VA_ARGS__), -1
 
 /* One rule with up to three comparisons; a call unknown here is passed over. */
@@ -431,28 +445,57 @@ s_add_checked (scmp_filter_ctx filter)
     return 0;
 }
 
+/* seccomp (SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, ...) and nothing else of it. */
 static int
-s_fill (scmp_filter_ctx filter, int loopback)
+s_add_second (scmp_filter_ctx filter)
+{
+    struct scmp_arg_cmp when[] = {
+        SCMP_CMP (0, SCMP_CMP_MASKED_EQ, UINT32_MAX, SECCOMP_SET_MODE_FILTER),
+        SCMP_CMP (1, SCMP_CMP_MASKED_EQ, UINT32_MAX, SECCOMP_FILTER_FLAG_TSYNC),
+    };
+
+    return s_add (filter, SCMP_ACT_ALLOW, "seccomp", CB_COUNT (when), when);
+}
+
+/* Threads, but no processes. clone3 hides its flags and is missing in the first filter already. */
+static int
+s_fill_threads (scmp_filter_ctx filter)
+{
+    struct scmp_arg_cmp no_thread = SCMP_CMP (0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0);
+
+    if (s_add_names (filter, SCMP_ACT_ERRNO (EPERM), s_processes, CB_COUNT (s_processes)) < 0 ||
+        s_add (filter, SCMP_ACT_ERRNO (ENOSYS), "clone3", 0, NULL) < 0)
+        return -1;
+    return s_add (filter, SCMP_ACT_ERRNO (EPERM), "clone", 1, &no_thread);
+}
+
+static int
+s_fill (scmp_filter_ctx filter, unsigned kind)
 {
     if (seccomp_attr_set (filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) < 0 ||
         seccomp_attr_set (filter, SCMP_FLTATR_CTL_OPTIMIZE, 2) < 0)
         DIE ("libseccomp 2.5 is needed\n");
+    if ((kind & KIND_THREADS) != 0)
+        return s_fill_threads (filter);
+    if ((kind & KIND_FIRST) != 0 && s_add_second (filter) < 0)
+        return -1;
     if (s_add_names (filter, SCMP_ACT_ALLOW, s_allowed, CB_COUNT (s_allowed)) < 0 ||
         s_add_names (filter, SCMP_ACT_ERRNO (ENOSYS), s_missing, CB_COUNT (s_missing)) < 0 ||
         s_add_checked (filter) < 0)
         return -1;
-    return s_add_sockets (filter, loopback);
+    return s_add_sockets (filter, (kind & KIND_LOOPBACK) != 0);
 }
 
 /* The filter as libseccomp makes it; the number of its instructions or -1. */
 static ssize_t
-s_compile (int loopback, struct sock_filter *into)
+s_compile (unsigned kind, struct sock_filter *into)
 {
-    scmp_filter_ctx filter = seccomp_init (SCMP_ACT_ERRNO (EPERM));
+    scmp_filter_ctx filter =
+        seccomp_init ((kind & KIND_THREADS) != 0 ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO (EPERM));
     FILE *file = tmpfile ();
     ssize_t size = -1;
 
-    if (filter != NULL && file != NULL && s_fill (filter, loopback) == 0 &&
+    if (filter != NULL && file != NULL && s_fill (filter, kind) == 0 &&
         seccomp_export_bpf (filter, fileno (file)) == 0)
         size = pread (fileno (file), into, FILTER_MAX * sizeof *into, 0);
     if (file != NULL)
@@ -462,7 +505,7 @@ s_compile (int loopback, struct sock_filter *into)
 }
 
 static int
-s_print (const char *name, int loopback)
+s_print (const char *name, unsigned kind)
 {
     static struct sock_filter code[FILTER_MAX];
     /* Calls newer than ours: ENOSYS. Other ABIs and x32 go on to libseccomp's own check. */
@@ -474,7 +517,7 @@ s_print (const char *name, int loopback)
         BPF_JUMP (BPF_JMP | BPF_JGT | BPF_K, NEWEST_CALL, 0, 1),
         BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
     };
-    ssize_t count = s_compile (loopback, code);
+    ssize_t count = s_compile (kind, code);
 
     if (count <= 0 || (size_t)count + CB_COUNT (before) > FILTER_MAX)
         DIE ("no filter\n");
@@ -492,7 +535,10 @@ int
 main (void)
 {
     printf ("/* filter-data.h - made by mkfilter.c. Never edit. */\n");
-    if (s_print ("s_filter_plain", 0) < 0 || s_print ("s_filter_loopback", 1) < 0)
+    if (s_print ("s_filter_plain", 0) < 0 || s_print ("s_filter_loopback", KIND_LOOPBACK) < 0 ||
+        s_print ("s_filter_plain_first", KIND_FIRST) < 0 ||
+        s_print ("s_filter_loopback_first", KIND_LOOPBACK | KIND_FIRST) < 0 ||
+        s_print ("s_filter_threads", KIND_THREADS) < 0)
         return 1;
     return fflush (stdout) != 0 || ferror (stdout);
 }

@@ -3,6 +3,9 @@
  * Nothing is compiled at run time and no library is needed inside: the filter is an array. */
 #include "cell/seccomp.h"
 
+#include "base/fdio.h"
+#include "base/table.h"
+
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -11,16 +14,28 @@
 
 #include "cell/filter-data.h"
 
+#define PROGRAM(code)                            \
+    {                                            \
+        .len = CB_COUNT (code), .filter = (code) \
+    }
+
 int
-cb_seccomp_apply (int loopback, cb_err *err)
+cb_seccomp_apply (const cb_jail_spec *spec, cb_err *err)
 {
-    struct sock_fprog program = {
-        .len = loopback ? sizeof s_filter_loopback / sizeof s_filter_loopback[0]
-                        : sizeof s_filter_plain / sizeof s_filter_plain[0],
-        .filter = loopback ? s_filter_loopback : s_filter_plain,
+    /* By loopback, then subprocesses. */
+    const struct sock_fprog programs[2][2] = {
+        {PROGRAM (s_filter_plain_first), PROGRAM (s_filter_plain)},
+        {PROGRAM (s_filter_loopback_first), PROGRAM (s_filter_loopback)},
     };
+    struct sock_fprog program = programs[spec->loopback != 0][spec->subprocesses != 0];
 
     if (syscall (SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
         return cb_fail_errno (err, CB_E_UNSUPPORTED, "the kernel refuses the seccomp filter");
     return 0;
+}
+
+int
+cb_seccomp_threads (cb_err *err)
+{
+    return cb_memfd ("filter", s_filter_threads, sizeof s_filter_threads, err);
 }

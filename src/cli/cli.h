@@ -62,6 +62,7 @@ cb_command_fn cb_cmd_get;
 cb_command_fn cb_cmd_interrupt;
 cb_command_fn cb_cmd_ls;
 cb_command_fn cb_cmd_new;
+cb_command_fn cb_cmd_profile;
 cb_command_fn cb_cmd_put;
 cb_command_fn cb_cmd_restart;
 cb_command_fn cb_cmd_run;

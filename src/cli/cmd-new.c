@@ -2,6 +2,7 @@
 #include "base/name.h"
 #include "cli/conn.h"
 #include "cli/inputs.h"
+#include "cli/limits.h"
 #include "cli/missing.h"
 
 #include <stdio.h>
@@ -17,21 +18,34 @@ s_set_text (json_t *content, const char *member, const char *what, const char *v
     return 0;
 }
 
+typedef struct s_wish {
+    const char *name;
+    const char *profile;
+    cb_words inputs;
+    cb_words limits;
+} s_wish;
+
 static int
-s_request (const char *name, const char *profile, const cb_words *inputs, json_t **ret_content,
-           cb_err *err)
+s_request (const s_wish *wish, json_t **ret_content, cb_err *err)
 {
     cb_owned (cb_json) json_t *content = json_pack ("{s:b}", "wait", 1);
 
     if (content == NULL)
         return cb_fail_nomem (err);
-    CB_TRY (s_set_text (content, "name", "session", name, err));
-    CB_TRY (s_set_text (content, "profile", "profile", profile, err));
-    if (inputs->count > 0) {
-        json_t *array = cb_inputs_json (inputs, err);
+    CB_TRY (s_set_text (content, "name", "session", wish->name, err));
+    CB_TRY (s_set_text (content, "profile", "profile", wish->profile, err));
+    if (wish->inputs.count > 0) {
+        json_t *array = cb_inputs_json (&wish->inputs, err);
         if (array == NULL)
             return -CB_E_INVALID;
         if (json_object_set_new (content, "inputs", array) < 0)
+            return cb_fail_nomem (err);
+    }
+    if (wish->limits.count > 0) {
+        json_t *limits = cb_limits_json (&wish->limits, err);
+        if (limits == NULL)
+            return -CB_E_INVALID;
+        if (json_object_set_new (content, "limits", limits) < 0)
             return cb_fail_nomem (err);
     }
     *ret_content = cb_take (content);
@@ -62,20 +76,20 @@ int
 cb_cmd_new (cb_cli *cli, char **argv)
 {
     cb_words words;
-    static cb_words inputs;
+    static s_wish wish; /* large */
     cb_err err = CB_ERR_INIT;
-    const char *profile = NULL;
     json_t *content = NULL;
     int code = CB_EXIT_OK;
     const cb_option options[] = {
-        {"input", 0, CB_OPTION_WORDS, &inputs, "PATH",
+        {"input", 0, CB_OPTION_WORDS, &wish.inputs, "PATH",
          "show a file or folder read-only as /input/NAME"},
-        {"profile", 'P', CB_OPTION_TEXT, &profile, "PROFILE", "limits of the session"},
+        {"limit", 'l', CB_OPTION_WORDS, &wish.limits, CB_LIMITS_HINT, CB_LIMITS_HELP},
+        {"profile", 'P', CB_OPTION_TEXT, &wish.profile, "PROFILE", "limits of the session"},
         {0},
     };
     const cb_synopsis synopsis = {
         "new",
-        "[NAME] [-P PROFILE] [--input PATH]...",
+        "[NAME] [-P PROFILE] [-l NAME=VALUE]... [--input PATH]...",
         "Starts a session and prints its name when its kernel is ready. It ends by\n"
         "cellblock stop, or when nobody has used it for an hour.",
         options,
@@ -84,8 +98,8 @@ cb_cmd_new (cb_cli *cli, char **argv)
 
     if (cb_cli_options (cli, &synopsis, argv, &words, &code) != 0)
         return code;
-    const char *name = words.count > 0 ? words.items[0] : NULL;
-    if (s_request (name, profile, &inputs, &content, &err) < 0)
+    wish.name = words.count > 0 ? words.items[0] : NULL;
+    if (s_request (&wish, &content, &err) < 0)
         return cb_cli_failed (&err);
     return s_new (cli, content, &err) < 0 ? cb_missing_explain (&err) : CB_EXIT_OK;
 }

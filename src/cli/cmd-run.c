@@ -2,6 +2,7 @@
 #include "base/fdio.h"
 #include "base/name.h"
 #include "cli/inputs.h"
+#include "cli/limits.h"
 #include "cli/missing.h"
 #include "cli/runner.h"
 #include "cli/signals.h"
@@ -21,6 +22,7 @@ typedef struct s_run {
     int format;
     bool raw;
     cb_words inputs;
+    cb_words limits;
 } s_run;
 
 static int
@@ -90,6 +92,12 @@ s_make_request (const s_run *run, const cb_buf *code, json_t **ret_content, cb_e
             return -CB_E_INVALID;
         CB_TRY (s_set (content, "inputs", inputs, err));
     }
+    if (run->limits.count > 0) {
+        json_t *limits = cb_limits_json (&run->limits, err);
+        if (limits == NULL)
+            return -CB_E_INVALID;
+        CB_TRY (s_set (content, "limits", limits, err));
+    }
     *ret_content = cb_take (content);
     return 0;
 }
@@ -148,7 +156,7 @@ s_run_it (cb_cli *cli, const s_run *run, const cb_words *words, int *ret_exit, c
 int
 cb_cmd_run (cb_cli *cli, char **argv)
 {
-    s_run run = {0};
+    static s_run run; /* large */
     cb_words words;
     cb_err err = CB_ERR_INIT;
     int code = CB_EXIT_OK;
@@ -156,6 +164,7 @@ cb_cmd_run (cb_cli *cli, char **argv)
         {"code", 'c', CB_OPTION_TEXT, &run.code, "CODE", "the code itself"},
         {"input", 0, CB_OPTION_WORDS, &run.inputs, "PATH",
          "show a file or folder read-only as /input/NAME (a new session only)"},
+        {"limit", 'l', CB_OPTION_WORDS, &run.limits, CB_LIMITS_HINT, CB_LIMITS_HELP},
         {"output", 'o', CB_OPTION_CHOICE, &run.format, CB_FORMAT_HINT, "how the result is shown"},
         {"profile", 'P', CB_OPTION_TEXT, &run.profile, "PROFILE", "limits of the session"},
         {"raw", 0, CB_OPTION_FLAG, &run.raw, NULL,

@@ -33,6 +33,7 @@ static const cb_command s_commands[] = {
     {"interrupt", cb_cmd_interrupt, "stop what runs in a session, keep its variables"},
     {"ls", cb_cmd_ls, "list the sessions"},
     {"new", cb_cmd_new, "start a session and print its name"},
+    {"profile", cb_cmd_profile, "list profiles, tell what one resolves to and why"},
     {"put", cb_cmd_put, "copy files into a session"},
     {"restart", cb_cmd_restart, "give a session a new kernel"},
     {"run", cb_cmd_run, "run Python in a jail and show what it puts out"},

@@ -90,8 +90,8 @@ uint64_t cb_request_size (const cb_request *request, const char *name, uint64_t 
 
 /* The handlers, sorted by verb in control.c. */
 cb_on_verb cb_verb_ask, cb_verb_files, cb_verb_get, cb_verb_hello, cb_verb_interrupt, cb_verb_list,
-    cb_verb_new, cb_verb_put, cb_verb_reload, cb_verb_restart, cb_verb_resume, cb_verb_run,
-    cb_verb_show, cb_verb_shutdown, cb_verb_status, cb_verb_stop;
+    cb_verb_new, cb_verb_profile, cb_verb_profiles, cb_verb_put, cb_verb_reload, cb_verb_restart,
+    cb_verb_resume, cb_verb_run, cb_verb_show, cb_verb_shutdown, cb_verb_status, cb_verb_stop;
 
 /* The handler of a verb, NULL without one: for the test that none is missing. */
 cb_on_verb *cb_verb_find (const char *msg_type);

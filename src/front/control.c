@@ -31,6 +31,8 @@ static const handler s_handlers[] = {
     {"interrupt_request", cb_verb_interrupt},
     {"list_request", cb_verb_list},
     {"new_request", cb_verb_new},
+    {"profile_request", cb_verb_profile},
+    {"profiles_request", cb_verb_profiles},
     {"put_request", cb_verb_put},
     {"reload_request", cb_verb_reload},
     {"restart_request", cb_verb_restart},

@@ -17,6 +17,10 @@ s_check_living (const cb_request *request, const cb_session *session, cb_err *er
                         "session '%s' is there already and its inputs are fixed: copy the file in "
                         "with cellblock put, or take another session",
                         cb_session_name (session));
+    if (json_object_size (json_object_get (request->content, "limits")) > 0)
+        return cb_fail (err, CB_E_EXISTS,
+                        "session '%s' is there already with its limits: take another session",
+                        cb_session_name (session));
     if (profile != NULL && strcmp (profile, has) != 0)
         return cb_fail (err, CB_E_EXISTS,
                         "session '%s' is there already with profile '%s', not '%s'",
@@ -38,6 +42,7 @@ s_session (cb_request *request, cb_session **ret_session, int *ret_made, cb_err 
     cb_session_order order = {.name = name,
                               .profile = cb_request_text (request, "profile"),
                               .inputs = json_object_get (request->content, "inputs"),
+                              .limits = json_object_get (request->content, "limits"),
                               .ephemeral = name == NULL && !cb_request_flag (request, "keep", 0)};
     return cb_session_open (registry, &order, ret_session, err);
 }

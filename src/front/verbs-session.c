@@ -39,7 +39,8 @@ cb_verb_new (cb_request *request, cb_err *err)
     cb_ask *ask = NULL;
     cb_session_order order = {.name = cb_request_text (request, "name"),
                               .profile = cb_request_text (request, "profile"),
-                              .inputs = json_object_get (request->content, "inputs")};
+                              .inputs = json_object_get (request->content, "inputs"),
+                              .limits = json_object_get (request->content, "limits")};
 
     if (!cb_request_flag (request, "wait", 0)) {
         CB_TRY (cb_session_open (request->control->registry, &order, &session, err));

@@ -188,7 +188,8 @@ enum {
 #define CB_BWRAP_SHM  "/quota/shm"
 
 /* The same inside. cellblock-init runs: CB_PYTHON -IB CB_CELL_LAUNCHER PROFILE none|loopback, with
- * descriptors 0 to 8 and nothing of the environment but its own list. */
+ * descriptors 0 to 8 and nothing of the environment but its own list. With subprocesses = off one
+ * argument more, the number of seccomp(2), and in CB_STAGE_FD_SPEC the filter to install. */
 #define CB_CELL_INIT       "/cb/init"
 #define CB_CELL_KERNELSPEC "/cb/python"
 #define CB_CELL_LAUNCHER   CB_CELL_KERNELSPEC "/launcher.py"

@@ -24,7 +24,8 @@ struct fixed {
     uint32_t n_inputs;
     uint8_t loopback;
     uint8_t layers[CB_LAYER__COUNT];
-    uint8_t padding[7];
+    uint8_t subprocesses;
+    uint8_t padding[6];
 };
 
 _Static_assert(sizeof (struct fixed) == 64, "holes would carry bytes of our memory");
@@ -49,6 +50,7 @@ static const struct range s_cpu_percent = {"cpu", 1, 102400, 1};
 static const struct range s_processes = {"processes", 4, 1 << 22, 0};
 static const struct range s_open_files = {"open_files", 32, 1 << 20, 0};
 static const struct range s_loopback = {"loopback", 0, 1, 0};
+static const struct range s_subprocesses = {"subprocesses", 0, 1, 0};
 static const struct range s_layer = {"layer mode", CB_LAYER_OFF, CB_LAYER_ON, 0};
 static const struct range s_inputs = {"number of inputs", 0, CB_SPEC_INPUTS_MAX, 0};
 
@@ -117,6 +119,7 @@ s_check (const cb_jail_spec *spec, cb_err *err)
     CB_TRY (s_check_range (&s_processes, spec->processes, err));
     CB_TRY (s_check_range (&s_open_files, spec->open_files, err));
     CB_TRY (s_check_range (&s_loopback, spec->loopback, err));
+    CB_TRY (s_check_range (&s_subprocesses, spec->subprocesses, err));
     CB_TRY (s_check_range (&s_inputs, spec->n_inputs, err));
     for (size_t i = 0; i < CB_LAYER__COUNT; i++)
         CB_TRY (s_check_range (&s_layer, spec->layers[i], err));
@@ -146,7 +149,8 @@ s_put_all (const cb_jail_spec *spec, cb_buf *into)
                             .processes = spec->processes,
                             .open_files = spec->open_files,
                             .n_inputs = spec->n_inputs,
-                            .loopback = spec->loopback};
+                            .loopback = spec->loopback,
+                            .subprocesses = spec->subprocesses};
 
     memcpy (numbers.layers, spec->layers, sizeof numbers.layers);
     CB_TRY (cb_buf_put (into, &numbers, sizeof numbers));
@@ -243,6 +247,7 @@ cb_spec_decode (const char *bytes, size_t size, cb_jail_spec *ret_spec, cb_err *
     ret_spec->open_files = numbers.open_files;
     ret_spec->n_inputs = numbers.n_inputs;
     ret_spec->loopback = numbers.loopback;
+    ret_spec->subprocesses = numbers.subprocesses;
     memcpy (ret_spec->layers, numbers.layers, sizeof ret_spec->layers);
     CB_TRY (s_take_texts (&rest, ret_spec, err));
     return s_check (ret_spec, err);

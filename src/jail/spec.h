@@ -42,6 +42,7 @@ typedef struct cb_jail_spec {
     uint32_t processes;              /* processes and threads */
     uint32_t open_files;             /* a process */
     uint8_t loopback;                /* 1: AF_INET allowed inside the jail's own empty network */
+    uint8_t subprocesses;            /* 0: threads only, neither fork nor exec (needs seccomp) */
     uint8_t layers[CB_LAYER__COUNT]; /* cb_layer_mode */
     uint32_t n_inputs;
     cb_jail_input inputs[CB_SPEC_INPUTS_MAX];

@@ -23,6 +23,7 @@ s_good (cb_jail_spec *spec)
     spec->cpu_percent = 100;
     spec->processes = 64;
     spec->open_files = 512;
+    spec->subprocesses = 1;
     memset (spec->layers, CB_LAYER_AUTO, sizeof spec->layers);
     spec->n_inputs = 2;
     snprintf (spec->inputs[0].path, PATH_MAX, "/root/data/a.csv");
@@ -115,6 +116,7 @@ s_test_refusals (void)
     REFUSED (s_spec.processes = 0);
     REFUSED (s_spec.open_files = 3);
     REFUSED (s_spec.loopback = 2);
+    REFUSED (s_spec.subprocesses = 2);
     REFUSED (s_spec.layers[CB_LAYER_UID] = 3);
     REFUSED (s_spec.n_inputs = CB_SPEC_INPUTS_MAX + 1);
     REFUSED (memcpy (s_spec.inputs[1].name, "a.csv", 6));

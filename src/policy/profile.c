@@ -1,91 +1,33 @@
-/* profile.c - the rows of a profile, what the configuration set in them, what comes out.
+/* profile.c - profiles: the built-in ones, what the configuration set in them, what comes out.
  *
- * A profile keeps only what was set in it (values and a bit a row); resolving lays the chain
- * default -> ... -> profile one over the other. A new limit is a row here, a field in cb_profile
- * or cb_jail_spec, and a paragraph in cellblock.conf(5). */
+ * A profile keeps only what was set in it (values, a bit and an origin a row); resolving lays the
+ * chain default -> ... -> profile one over the other. The built-in profiles are set by the same
+ * door as those of a configuration, which may change them. */
 #include "policy/profile.h"
 
 #include "base/cleanup.h"
-#include "base/nearest.h"
 #include "base/table.h"
-#include "base/units.h"
+#include "policy/rows.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define KIB ((uint64_t)1024)
 #define MIB (KIB * 1024)
-#define GIB (MIB * 1024)
 
 #define SEC CB_USEC_PER_SEC
-#define DAY (24 * 3600 * SEC)
 
-#define ORIGIN_MAX 256
-
-typedef enum {
-    KIND_SIZE,
-    KIND_DURATION,
-    KIND_PERCENT,
-    KIND_COUNT,
-    KIND_LAYER,   /* off | auto | on */
-    KIND_SWITCH,  /* off | on */
-    KIND_ONLY,    /* the one value there is in this version: why */
-    KIND_FIXED,   /* names of keys that nobody may loosen */
-    KIND_LATER,   /* known, but nothing obeys it yet: refused with why */
-    KIND_INHERITS /* another profile's name */
-} row_kind;
-
-typedef struct row {
-    const char *name;
-    row_kind kind;
-    size_t offset; /* in cb_profile */
-    size_t width;  /* bytes of the field: 1, 4, 8 */
-    uint64_t low;
-    uint64_t high;
-    int none;        /* the word "none" is 0: no limit */
-    const char *why; /* ONLY: the value; LATER: a sentence */
-} row;
-
-#define FIELD(member) offsetof (cb_profile, member), sizeof (((cb_profile *)0)->member)
-#define LAYER(layer)  offsetof (cb_profile, jail.layers[layer]), 1, 0, 0, 0, NULL
-
-/* Sorted. Lower ends: below them Python does not start; upper ends: no higher than the warden's
- * ceiling, which is asked again when a jail starts. */
-static const row s_rows[] = {
-    {"active_output", KIND_LATER, 0, 0, 0, 0, 0,
-     "this version shows outputs to command lines only, where nothing is active"},
-    {"artifacts", KIND_SIZE, FIELD (artifacts), 4 * KIB, 64 * GIB, 0, NULL},
-    {"cgroup", KIND_LAYER, LAYER (CB_LAYER_CGROUP)},
-    {"cpu", KIND_PERCENT, FIELD (jail.cpu_percent), 5, 102400, 1, NULL},
-    {"cpu_seconds", KIND_COUNT, FIELD (jail.cpu_seconds), 10, 315360000, 1, NULL},
-    {"disk", KIND_SIZE, FIELD (jail.disk), MIB, 8 * GIB, 0, NULL},
-    {"files", KIND_COUNT, FIELD (jail.files), 64, 1000000, 0, NULL},
-    {"fixed", KIND_FIXED, FIELD (wall_fixed), 0, 0, 0, NULL},
-    {"grace", KIND_DURATION, FIELD (grace), SEC / 10, 60 * SEC, 0, NULL},
-    {"imports", KIND_LATER, 0, 0, 0, 0, 0, "this version checks no imports"},
-    {"inherits", KIND_INHERITS, 0, 0, 0, 0, 0, NULL},
-    {"landlock", KIND_LAYER, LAYER (CB_LAYER_LANDLOCK)},
-    {"loopback", KIND_SWITCH, FIELD (jail.loopback), 0, 0, 0, NULL},
-    {"memory", KIND_SIZE, FIELD (jail.memory), 64 * MIB, 16384 * GIB, 1, NULL},
-    {"network", KIND_ONLY, 0, 0, 0, 0, 0, "off"},
-    {"open_files", KIND_COUNT, FIELD (jail.open_files), 64, 65536, 0, NULL},
-    {"output", KIND_SIZE, FIELD (output), 4 * KIB, GIB, 0, NULL},
-    {"processes", KIND_COUNT, FIELD (jail.processes), 16, 4096, 0, NULL},
-    {"seccomp", KIND_LAYER, LAYER (CB_LAYER_SECCOMP)},
-    {"start", KIND_ONLY, 0, 0, 0, 0, 0, "cold"},
-    {"uid", KIND_LAYER, LAYER (CB_LAYER_UID)},
-    {"wall", KIND_DURATION, FIELD (wall), SEC / 10, 365 * DAY, 1, NULL},
-};
+/* "FILE:LINE" or the option, as base/ini tells it. */
+#define ORIGIN_MAX 160
+#define BUILT_IN   "built-in"
 
 typedef struct entry {
     char name[CB_NAME_MAX];
-    char inherits[CB_NAME_MAX];         /* "": default */
-    char inherits_origin[ORIGIN_MAX];   /* where that was said */
-    uint64_t set;                       /* bit a row of s_rows */
-    uint64_t values[CB_COUNT (s_rows)]; /* only rows with their bit set count */
+    char inherits[CB_NAME_MAX];            /* "": default */
+    uint64_t set;                          /* bit a row */
+    uint64_t values[CB_ROWS_MAX];          /* only rows with their bit set count */
+    char origins[CB_ROWS_MAX][ORIGIN_MAX]; /* the same: where it was said */
 } entry;
-
-_Static_assert(CB_COUNT (s_rows) <= 64, "a bit a row");
 
 struct cb_profiles {
     size_t n_entries;
@@ -108,14 +50,58 @@ static const cb_profile s_default = {
             .cpu_percent = 100,
             .processes = 64,
             .open_files = 512,
+            .subprocesses = 1,
             .layers = {CB_LAYER_AUTO, CB_LAYER_AUTO, CB_LAYER_AUTO, CB_LAYER_AUTO},
         },
+};
+
+/* What the built-in profiles have beside the default's values. Whoever evaluates a stranger's
+ * expression wants nothing of it loosened by a tired hand, so safe_eval fixes its limits. */
+static const struct {
+    const char *profile;
+    const char *key;
+    const char *value;
+} s_built_in[] = {
+    {"safe_eval", "wall", "5 s"},
+    {"safe_eval", "cpu_seconds", "60"},
+    {"safe_eval", "memory", "256 MiB"},
+    {"safe_eval", "disk", "16 MiB"},
+    {"safe_eval", "files", "256"},
+    {"safe_eval", "processes", "32"},
+    {"safe_eval", "open_files", "128"},
+    {"safe_eval", "output", "1 MiB"},
+    {"safe_eval", "artifacts", "1 MiB"},
+    {"safe_eval", "subprocesses", "off"},
+    {"safe_eval", "seccomp", "on"},
+    {"safe_eval", "fixed",
+     "artifacts cpu cpu_seconds disk files grace loopback memory network open_files output "
+     "processes subprocesses wall"},
+    {"data_processing", "wall", "1 min"},
+    {"data_processing", "cpu", "200 %"},
+    {"data_processing", "memory", "2 GiB"},
+    {"data_processing", "disk", "1 GiB"},
+    {"data_processing", "files", "16384"},
+    {"data_processing", "processes", "128"},
+    {"data_processing", "open_files", "1024"},
+    {"data_processing", "artifacts", "512 MiB"},
+    {"plotting", "wall", "30 s"},
+    {"plotting", "memory", "1 GiB"},
+    {"plotting", "output", "64 MiB"},
+    {"plotting", "artifacts", "256 MiB"},
+    {"repo_tooling", "wall", "2 min"},
+    {"repo_tooling", "cpu", "200 %"},
+    {"repo_tooling", "memory", "1 GiB"},
+    {"repo_tooling", "disk", "512 MiB"},
+    {"repo_tooling", "files", "65536"},
+    {"repo_tooling", "processes", "256"},
+    {"repo_tooling", "open_files", "1024"},
+    {"networked", "network", "on"},
 };
 
 cb_profiles *
 cb_profiles_new (cb_err *err)
 {
-    cb_profiles *self = calloc (1, sizeof *self);
+    cb_owned (cb_profiles) cb_profiles *self = calloc (1, sizeof *self);
 
     if (self == NULL) {
         (void)cb_fail_nomem (err);
@@ -123,7 +109,11 @@ cb_profiles_new (cb_err *err)
     }
     (void)snprintf (self->entries[0].name, CB_NAME_MAX, "%s", s_default.name);
     self->n_entries = 1;
-    return self;
+    for (size_t i = 0; i < CB_COUNT (s_built_in); i++)
+        if (cb_profiles_set (self, s_built_in[i].profile, s_built_in[i].key, s_built_in[i].value,
+                             BUILT_IN, err) < 0)
+            return NULL;
+    return cb_take (self);
 }
 
 void
@@ -142,7 +132,10 @@ cb_profiles_name (const cb_profiles *self, size_t index)
 const char *
 cb_profiles_key (size_t index)
 {
-    return index < CB_COUNT (s_rows) ? s_rows[index].name : NULL;
+    size_t count = 0;
+    const cb_row *rows = cb_rows (&count);
+
+    return index < count ? rows[index].name : NULL;
 }
 
 static const entry *
@@ -154,164 +147,23 @@ s_find (const cb_profiles *self, const char *name)
     return NULL;
 }
 
-/* The range of a row as people write it, for the sentence. */
-static void
-s_range_text (const row *at, char text[3 * CB_UNITS_TEXT])
-{
-    char low[CB_UNITS_TEXT];
-    char high[CB_UNITS_TEXT];
-
-    if (at->kind == KIND_SIZE) {
-        (void)cb_size_text (at->low, low);
-        (void)cb_size_text (at->high, high);
-    } else if (at->kind == KIND_DURATION) {
-        (void)cb_duration_text (at->low, low);
-        (void)cb_duration_text (at->high, high);
-    } else {
-        const char *unit = at->kind == KIND_PERCENT ? " %" : "";
-        (void)snprintf (low, sizeof low, "%llu%s", (unsigned long long)at->low, unit);
-        (void)snprintf (high, sizeof high, "%llu%s", (unsigned long long)at->high, unit);
-    }
-    (void)snprintf (text, 3 * CB_UNITS_TEXT, "%s to %s%s", low, high, at->none ? ", or none" : "");
-}
-
-/* A whole number, for PERCENT with a % behind it if one likes. */
-static int
-s_parse_count (const row *at, const char *text, uint64_t *ret_value, cb_err *err)
-{
-    size_t digits = strspn (text, "0123456789");
-    const char *rest = text + digits;
-    uint64_t value = 0;
-
-    if (at->kind == KIND_PERCENT) {
-        rest += strspn (rest, " ");
-        rest += *rest == '%';
-    }
-    if (digits == 0 || *rest != '\0')
-        return cb_fail (err, CB_E_INVALID, "'%.64s' is not a %s", text,
-                        at->kind == KIND_PERCENT ? "percentage of one CPU such as 150 %"
-                                                 : "whole number");
-    for (size_t i = 0; i < digits && value <= at->high; i++)
-        value = value * 10 + (uint64_t)(text[i] - '0');
-    *ret_value = value;
-    return 0;
-}
-
-static int
-s_parse_word (const char *text, const char *const *words, size_t n_words, uint64_t *ret_value,
-              cb_err *err)
-{
-    for (size_t i = 0; i < n_words; i++) {
-        if (strcmp (text, words[i]) == 0) {
-            *ret_value = i;
-            return 0;
-        }
-    }
-    return cb_fail (err, CB_E_INVALID, "'%.64s' is not %s", text,
-                    n_words == 2 ? "off or on" : "off, auto or on");
-}
-
-static int
-s_parse_limit (const row *at, const char *text, uint64_t *ret_value, cb_err *err)
-{
-    char range[3 * CB_UNITS_TEXT];
-    uint64_t value = 0;
-    int result;
-
-    if (at->none && strcmp (text, "none") == 0) {
-        *ret_value = 0;
-        return 0;
-    }
-    if (at->kind == KIND_SIZE)
-        result = cb_size_parse (text, &value, err);
-    else if (at->kind == KIND_DURATION)
-        result = cb_duration_parse (text, &value, err);
-    else
-        result = s_parse_count (at, text, &value, err);
-    if (result == -CB_E_INVALID)
-        return result;
-    s_range_text (at, range);
-    if (result < 0 || value < at->low || value > at->high)
-        return cb_fail (err, CB_E_LIMIT, "'%.64s' is out of range (%s)", text, range);
-    *ret_value = value;
-    return 0;
-}
-
-/* The wall time is the one limit that clients may ask to have changed. */
-static int
-s_parse_fixed (const char *text, uint64_t *ret_value, cb_err *err)
-{
-    *ret_value = strcmp (text, "wall") == 0;
-    if (*ret_value == 1 || strcmp (text, "none") == 0)
-        return 0;
-    return cb_fail (err, CB_E_UNSUPPORTED,
-                    "'%.64s': only 'wall' can be fixed, or 'none': no client may change others",
-                    text);
-}
-
-static int
-s_parse (const row *at, const char *text, uint64_t *ret_value, cb_err *err)
-{
-    static const char *const layer_words[] = {"off", "auto", "on"};
-    static const char *const switch_words[] = {"off", "on"};
-
-    *ret_value = 0;
-    switch (at->kind) {
-    case KIND_LAYER:
-        return s_parse_word (text, layer_words, CB_COUNT (layer_words), ret_value, err);
-    case KIND_SWITCH:
-        return s_parse_word (text, switch_words, CB_COUNT (switch_words), ret_value, err);
-    case KIND_FIXED:
-        return s_parse_fixed (text, ret_value, err);
-    case KIND_ONLY:
-        if (strcmp (text, at->why) == 0)
-            return 0;
-        return cb_fail (err, CB_E_UNSUPPORTED, "'%.64s': this version has only '%s'", text,
-                        at->why);
-    case KIND_LATER:
-        return cb_fail (err, CB_E_UNSUPPORTED, "%s; leave this key out", at->why);
-    case KIND_INHERITS:
-        return cb_name_check ("profile", text, err);
-    case KIND_SIZE:
-    case KIND_DURATION:
-    case KIND_PERCENT:
-    case KIND_COUNT:
-    default:
-        return s_parse_limit (at, text, ret_value, err);
-    }
-}
-
-/* Fields are unsigned integers of three widths. */
-static void
-s_store (const row *at, cb_profile *profile, uint64_t value)
-{
-    char *field = (char *)profile + at->offset;
-    uint32_t value32 = (uint32_t)value;
-    uint8_t value8 = (uint8_t)value;
-
-    if (at->width == sizeof value)
-        memcpy (field, &value, sizeof value);
-    else if (at->width == sizeof value32)
-        memcpy (field, &value32, sizeof value32);
-    else if (at->width == sizeof value8)
-        memcpy (field, &value8, sizeof value8);
-}
-
 static void
 s_lay_over (const entry *upper, cb_profile *profile)
 {
-    for (size_t i = 0; i < CB_COUNT (s_rows); i++)
+    size_t count = 0;
+    const cb_row *rows = cb_rows (&count);
+
+    for (size_t i = 0; i < count; i++)
         if (upper->set & (uint64_t)1 << i)
-            s_store (&s_rows[i], profile, upper->values[i]);
+            cb_row_store (&rows[i], profile, upper->values[i]);
 }
 
 static int
-s_set_inherits (entry *profile, const char *value, const char *origin, cb_err *err)
+s_set_inherits (entry *profile, const char *value, cb_err *err)
 {
     if (strcmp (profile->name, s_default.name) == 0)
         return cb_fail (err, CB_E_INVALID, "'default' is what all others inherit");
     (void)snprintf (profile->inherits, sizeof profile->inherits, "%s", value);
-    (void)snprintf (profile->inherits_origin, sizeof profile->inherits_origin, "%s", origin);
     return 0;
 }
 
@@ -337,26 +189,23 @@ static int
 s_set (cb_profiles *self, const char *profile, const char *key, const char *value,
        const char *origin, cb_err *err)
 {
-    const row *at = CB_TABLE_FIND (s_rows, key);
     uint64_t number = 0;
+    size_t index = 0;
+    size_t count = 0;
     entry *into = NULL;
     cb_err why = CB_ERR_INIT;
-    int result;
 
     CB_TRY (s_entry (self, profile, &into, err));
-    if (at == NULL) {
-        const char *near = cb_nearest (key, s_rows, CB_COUNT (s_rows), sizeof s_rows[0]);
-        return cb_fail (err, CB_E_INVALID, "unknown key '%.64s' of a profile%s%s%s", key,
-                        near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
-                        near != NULL ? "'?" : "");
-    }
-    result = s_parse (at, value, &number, &why);
-    if (result == 0 && at->kind == KIND_INHERITS)
-        result = s_set_inherits (into, value, origin, &why);
+    CB_TRY (cb_row_find (key, &index, err));
+    const cb_row *row = cb_rows (&count) + index;
+    int result = cb_row_parse (row, value, &number, &why);
+    if (result == 0 && row->kind == CB_ROW_INHERITS)
+        result = s_set_inherits (into, value, &why);
     if (result < 0)
         return cb_fail (err, why.code, "%s: %.800s", key, why.text);
-    into->values[at - s_rows] = number;
-    into->set |= (uint64_t)1 << (at - s_rows);
+    into->values[index] = number;
+    into->set |= (uint64_t)1 << index;
+    (void)snprintf (into->origins[index], ORIGIN_MAX, "%s", origin);
     return 0;
 }
 
@@ -384,31 +233,117 @@ s_not_found (const cb_profiles *self, const char *name, const char *origin, cb_e
                     *origin != '\0' ? ": inherits: " : "", name, names);
 }
 
-int
-cb_profiles_resolve (const cb_profiles *self, const char *name, cb_profile *ret_profile,
-                     cb_err *err)
+static const char *
+s_origin (const entry *at, const char *key)
 {
-    const entry *chain[CB_PROFILES_MAX];
-    size_t depth = 0;
+    size_t index = 0;
+
+    return cb_row_find (key, &index, NULL) == 0 ? at->origins[index] : "";
+}
+
+/* From the profile itself to default. */
+typedef struct chain {
+    const entry *links[CB_PROFILES_MAX];
+    size_t n;
+} chain;
+
+static int
+s_follow (const cb_profiles *self, const char *name, chain *into, cb_err *err)
+{
     const char *origin = "";
 
+    into->n = 0;
     for (const char *next = name; *next != '\0';) {
         const entry *at = s_find (self, next);
         if (at == NULL)
             return s_not_found (self, next, origin, err);
-        if (depth == CB_PROFILES_MAX || (depth > 0 && at == chain[0]))
+        if (into->n == CB_PROFILES_MAX || (into->n > 0 && at == into->links[0]))
             return cb_fail (err, CB_E_INVALID, "%s: inherits: profile '%s' inherits from itself",
                             origin, next);
-        chain[depth++] = at;
-        origin = at->inherits_origin;
+        into->links[into->n++] = at;
+        origin = s_origin (at, "inherits");
         next = at->inherits;
         if (*next == '\0' && strcmp (at->name, s_default.name) != 0)
             next = s_default.name;
     }
-    *ret_profile = s_default;
-    while (depth-- > 0)
-        s_lay_over (chain[depth], ret_profile);
-    (void)snprintf (ret_profile->name, sizeof ret_profile->name, "%s", name);
-    (void)snprintf (ret_profile->jail.profile, sizeof ret_profile->jail.profile, "%s", name);
+    return 0;
+}
+
+static void
+s_lay_all (const chain *links, const char *name, cb_profile *profile)
+{
+    *profile = s_default;
+    for (size_t i = links->n; i-- > 0;)
+        s_lay_over (links->links[i], profile);
+    (void)snprintf (profile->name, sizeof profile->name, "%s", name);
+    (void)snprintf (profile->jail.profile, sizeof profile->jail.profile, "%s", name);
+}
+
+int
+cb_profiles_resolve (const cb_profiles *self, const char *name, cb_profile *ret_profile,
+                     cb_err *err)
+{
+    chain links;
+
+    CB_TRY (s_follow (self, name, &links, err));
+    s_lay_all (&links, name, ret_profile);
+    return 0;
+}
+
+/* The nearest profile of the chain that sets the row; default when none does. */
+static void
+s_find_origin (const chain *links, size_t index, cb_profile_value *value)
+{
+    value->profile = s_default.name;
+    value->origin = BUILT_IN;
+    for (size_t i = 0; i < links->n; i++) {
+        if (links->links[i]->set & (uint64_t)1 << index) {
+            value->profile = links->links[i]->name;
+            value->origin = links->links[i]->origins[index];
+            return;
+        }
+    }
+}
+
+/* `inherits` is said by each profile for itself. */
+static void
+s_tell_parent (const entry *at, size_t index, cb_profile_value *value)
+{
+    int set = (at->set & (uint64_t)1 << index) != 0;
+    int is_default = strcmp (at->name, s_default.name) == 0;
+
+    value->profile = at->name;
+    value->origin = set ? at->origins[index] : BUILT_IN;
+    (void)snprintf (value->text, sizeof value->text, "%s",
+                    is_default ? "nothing"
+                    : set      ? at->inherits
+                               : s_default.name);
+}
+
+int
+cb_profiles_explain (const cb_profiles *self, const char *name, cb_profile_on_value *on_value,
+                     void *context, cb_err *err)
+{
+    size_t count = 0;
+    const cb_row *rows = cb_rows (&count);
+    chain links;
+
+    CB_TRY (s_follow (self, name, &links, err));
+    cb_auto_free cb_profile *profile = malloc (sizeof *profile);
+    if (profile == NULL)
+        return cb_fail_nomem (err);
+    s_lay_all (&links, name, profile);
+    for (size_t i = 0; i < count; i++) {
+        cb_profile_value value = {.key = rows[i].name,
+                                  .fixed = (profile->fixed & (uint64_t)1 << i) != 0};
+        if (rows[i].kind == CB_ROW_LATER)
+            continue;
+        s_find_origin (&links, i, &value);
+        if (rows[i].kind == CB_ROW_INHERITS)
+            s_tell_parent (links.links[0], i, &value);
+        else
+            (void)cb_row_text (&rows[i], cb_row_load (&rows[i], profile), value.text);
+        CB_TRY (on_value (&value, context, err));
+    }
     return 0;
 }

@@ -13,12 +13,16 @@ typedef struct cb_profile {
     cb_usec grace;      /* between interrupt and kill */
     uint64_t output;    /* bytes of streams and rich results a cell */
     uint64_t artifacts; /* bytes of /output collected a run */
-    uint8_t wall_fixed; /* nobody may have a longer wall time, attached clients have it too */
+    uint64_t fixed;     /* a bit a row: what no client may loosen */
+    uint8_t network;    /* 1: it would need a way out, which this version has not */
     cb_jail_spec jail;  /* limits and layers; name and inputs are filled in per session */
 } cb_profile;
 
-/* Profiles in a configuration. */
+/* Profiles in a configuration, the built-in ones among them. */
 #define CB_PROFILES_MAX 64
+
+/* Bytes of a value's text: `fixed` may name every key. */
+#define CB_PROFILE_TEXT 512
 
 typedef struct cb_profiles cb_profiles; /* the built-in ones and those of the configuration */
 
@@ -39,6 +43,44 @@ const char *cb_profiles_name (const cb_profiles *self, size_t index);
 /* The profile with everything it inherits (in the end always `default`). -CB_E_NOTFOUND lists the
  * names there are; -CB_E_INVALID when profiles inherit from each other in a circle. */
 int cb_profiles_resolve (const cb_profiles *self, const char *name, cb_profile *ret_profile,
-                         cb_err *err);
+                         cb_err *err) __attribute__ ((warn_unused_result));
+
+/* A key of a resolved profile and where its value was said. All borrowed. */
+typedef struct cb_profile_value {
+    const char *key;
+    char text[CB_PROFILE_TEXT]; /* as one would write it */
+    const char *profile;        /* that sets it: itself or one it inherits from */
+    const char *origin;         /* "FILE:LINE", "--set ...", "built-in" */
+    int fixed;                  /* no client may loosen it */
+} cb_profile_value;
+
+typedef int cb_profile_on_value (const cb_profile_value *value, void *context, cb_err *err);
+
+/* Tells every key that this version obeys; a fault ends it. */
+int cb_profiles_explain (const cb_profiles *self, const char *name, cb_profile_on_value *on_value,
+                         void *context, cb_err *err) __attribute__ ((warn_unused_result));
+
+/* ---- what a client may change: override.c --------------------------------------------------- */
+
+/* Another value for one key of a session ("memory", "1G"). Tighter is always allowed, looser where
+ * the profile does not fix it: else -CB_E_DENIED, with profile, limit and value. */
+int cb_profile_override (cb_profile *self, const char *key, const char *value, cb_err *err)
+    __attribute__ ((warn_unused_result));
+
+/* Who sends a cell. */
+typedef enum {
+    CB_DOOR_PROGRAM, /* a command, an API, a model: the profile's wall time */
+    CB_DOOR_PERSON   /* someone who can stop it: none, unless the profile fixes one */
+} cb_door_kind;
+
+/* The wall time of a cell, 0: none. asked: what its client wants, 0: nothing said. -CB_E_DENIED for
+ * more than a profile that fixes it allows. */
+int cb_profile_wall (const cb_profile *self, cb_door_kind door, cb_usec asked, cb_usec *ret_wall,
+                     cb_err *err) __attribute__ ((warn_unused_result));
+
+/* Whether a session can be made of it: -CB_E_UNSUPPORTED for a network, -CB_E_INVALID for what
+ * contradicts itself. */
+int cb_profile_check_start (const cb_profile *self, cb_err *err)
+    __attribute__ ((warn_unused_result));
 
 #endif

@@ -48,20 +48,173 @@ s_test_default (void)
     for (int i = 0; i < CB_LAYER__COUNT; i++)
         ok (s_profile.jail.layers[i] == CB_LAYER_AUTO, "layer %d is auto", i);
     ok (s_profile.jail.n_inputs == 0 && s_profile.jail.name[0] == '\0', "nothing of a session");
-    ok (strcmp (cb_profiles_name (s_profiles, 0), "default") == 0 &&
-            cb_profiles_name (s_profiles, 1) == NULL,
-        "one name");
+    ok (s_profile.fixed == 0 && s_profile.network == 0 && s_profile.jail.subprocesses == 1,
+        "the default fixes nothing, has no network, allows subprocesses");
+}
+
+static void
+s_test_built_in (void)
+{
+    static const char *const names[] = {"default",  "safe_eval",    "data_processing",
+                                        "plotting", "repo_tooling", "networked"};
+
+    s_fresh ();
+    for (size_t i = 0; i < CB_COUNT (names); i++) {
+        const char *name = cb_profiles_name (s_profiles, i);
+        ok (name != NULL && strcmp (name, names[i]) == 0, "%s is there", names[i]);
+        int usable = s_get (names[i]) == 0 && cb_profile_check_start (&s_profile, &s_err) == 0;
+        ok (usable == (strcmp (names[i], "networked") != 0), "%s: %s", names[i],
+            usable ? "usable" : s_err.text);
+    }
+    ok (cb_profiles_name (s_profiles, CB_COUNT (names)) == NULL, "no more");
+    ok (s_get ("safe_eval") == 0 && s_profile.jail.subprocesses == 0 &&
+            s_profile.jail.layers[CB_LAYER_SECCOMP] == CB_LAYER_ON &&
+            s_profile.wall == 5 * CB_USEC_PER_SEC && s_profile.jail.cpu_percent == 100,
+        "safe_eval is tighter, the rest is default's");
+    ok (s_set ("safe_eval", "seccomp", "off") == 0 && s_get ("safe_eval") == 0 &&
+            cb_profile_check_start (&s_profile, &s_err) == -CB_E_INVALID,
+        "subprocesses = off needs seccomp: %s", s_err.text);
+    ok (s_set ("networked", "network", "off") == 0 && s_get ("networked") == 0 &&
+            cb_profile_check_start (&s_profile, &s_err) == 0,
+        "a configuration may change a built-in one");
+}
+
+/* ---- overrides ------------------------------------------------------------------------------ */
+
+static void
+s_test_overrides (void)
+{
+    static const struct {
+        const char *key;
+        const char *tighter;
+        const char *looser;
+    } rows[] = {
+        {"memory", "128M", "1G"},      {"processes", "16", "64"},     {"loopback", "off", "on"},
+        {"disk", "2M", "64M"},         {"subprocesses", "off", "on"}, {"cpu", "50 %", "none"},
+        {"cpu_seconds", "30", "none"}, {"network", "off", "on"},
+    };
+
+    for (size_t i = 0; i < CB_COUNT (rows); i++) {
+        s_fresh ();
+        (void)s_get ("safe_eval");
+        ok (cb_profile_override (&s_profile, rows[i].key, rows[i].tighter, &s_err) == 0,
+            "%s tighter", rows[i].key);
+        (void)s_get ("safe_eval");
+        ok (cb_profile_override (&s_profile, rows[i].key, rows[i].looser, &s_err) == -CB_E_DENIED &&
+                strstr (s_err.text, "profile safe_eval fixes") != NULL &&
+                strstr (s_err.text, rows[i].key) != NULL,
+            "%s", s_err.text);
+        (void)s_get ("default");
+        ok (cb_profile_override (&s_profile, rows[i].key, rows[i].looser, &s_err) == 0,
+            "%s looser where nothing is fixed", rows[i].key);
+    }
+    ok (s_get ("default") == 0 && cb_profile_override (&s_profile, "memory", "1G", &s_err) == 0 &&
+            s_profile.jail.memory == 1024 * MIB,
+        "it counts");
+    ok (cb_profile_override (&s_profile, "memory", "1M", &s_err) == -CB_E_LIMIT, "%s", s_err.text);
+    ok (cb_profile_override (&s_profile, "memroy", "1G", &s_err) < 0 &&
+            strstr (s_err.text, "'memory'") != NULL,
+        "%s", s_err.text);
+    ok (cb_profile_override (&s_profile, "seccomp", "off", &s_err) < 0, "%s", s_err.text);
+    ok (cb_profile_override (&s_profile, "fixed", "none", &s_err) < 0, "%s", s_err.text);
+    ok (cb_profile_override (&s_profile, "inherits", "x", &s_err) < 0, "%s", s_err.text);
+}
+
+static cb_usec
+s_wall (const char *profile, cb_door_kind door, cb_usec asked)
+{
+    cb_usec wall = 0;
+
+    (void)s_get (profile);
+    return cb_profile_wall (&s_profile, door, asked, &wall, &s_err) == 0 ? wall : CB_USEC_NEVER;
+}
+
+static void
+s_test_wall (void)
+{
+    const cb_usec sec = CB_USEC_PER_SEC;
+
+    s_fresh ();
+    ok (s_wall ("default", CB_DOOR_PROGRAM, 0) == 10 * sec, "a program has the profile's");
+    ok (s_wall ("default", CB_DOOR_PERSON, 0) == 0, "a person has none");
+    ok (s_wall ("default", CB_DOOR_PROGRAM, 60 * sec) == 60 * sec, "more where nothing is fixed");
+    ok (s_wall ("safe_eval", CB_DOOR_PERSON, 0) == 5 * sec, "a fixed one is a person's as well");
+    ok (s_wall ("safe_eval", CB_DOOR_PROGRAM, sec) == sec, "less is allowed");
+    ok (s_wall ("safe_eval", CB_DOOR_PROGRAM, 60 * sec) == CB_USEC_NEVER &&
+            strcmp (s_err.text, "profile safe_eval fixes wall at 5 s: 1 min is refused") == 0,
+        "%s", s_err.text);
+    (void)s_set ("free", "wall", "none");
+    (void)s_set ("free", "fixed", "wall");
+    ok (s_wall ("free", CB_DOOR_PERSON, 0) == 0 && s_wall ("free", CB_DOOR_PROGRAM, sec) == sec,
+        "none can be fixed too");
+}
+
+/* ---- where it was said ---------------------------------------------------------------------- */
+
+static char s_told[8192];
+
+static int
+s_on_value (const cb_profile_value *value, void *context, cb_err *err)
+{
+    size_t used = strlen (s_told);
+
+    (void)context;
+    (void)err;
+    (void)snprintf (s_told + used, sizeof s_told - used, "%s=%s@%s:%s%s\n", value->key, value->text,
+                    value->profile, value->origin, value->fixed ? "!" : "");
+    return 0;
+}
+
+static void
+s_test_origins (void)
+{
+    static const char *const lines[] = {
+        "inherits=safe_eval@mine:t.conf:7\n",     "memory=128 MiB@mine:t.conf:7!\n",
+        "wall=5 s@safe_eval:built-in!\n",         "cpu=100 %@default:built-in!\n",
+        "files=99@default:t.conf:7!\n",           "loopback=off@default:built-in!\n",
+        "subprocesses=off@safe_eval:built-in!\n", "start=cold@default:built-in\n",
+        "seccomp=on@safe_eval:built-in\n",        "network=off@default:built-in!\n",
+    };
+
+    s_fresh ();
+    (void)s_set ("mine", "inherits", "safe_eval");
+    (void)s_set ("mine", "memory", "128M");
+    (void)s_set ("default", "files", "99");
+    (void)s_set ("default", "disk", "9M");
+    s_told[0] = '\0';
+    ok (cb_profiles_explain (s_profiles, "mine", s_on_value, NULL, &s_err) == 0, "explained");
+    for (size_t i = 0; i < CB_COUNT (lines); i++) {
+        int is_files = strncmp (lines[i], "files", 5) == 0;
+        ok ((strstr (s_told, lines[i]) != NULL) == !is_files, "%s",
+            is_files ? "the nearest wins" : lines[i]);
+    }
+    ok (strstr (s_told, "files=256@safe_eval:built-in!\n") != NULL, "files of safe_eval");
+    ok (strstr (s_told, "imports") == NULL, "nothing about what nobody obeys");
+    s_told[0] = '\0';
+    ok (cb_profiles_explain (s_profiles, "default", s_on_value, NULL, &s_err) == 0 &&
+            strstr (s_told, "fixed=none@default:built-in\n") != NULL &&
+            strstr (s_told, "inherits=nothing@default:built-in\n") != NULL &&
+            strstr (s_told, "disk=9 MiB@default:t.conf:7\n") != NULL,
+        "default");
+    ok (cb_profiles_explain (s_profiles, "gone", s_on_value, NULL, &s_err) == -CB_E_NOTFOUND, "%s",
+        s_err.text);
 }
 
 static void
 s_test_every_key (void)
 {
     static const char *const good[][2] = {
-        {"wall", "2 min"},       {"grace", "500 ms"}, {"output", "1 MiB"},  {"artifacts", "1G"},
-        {"memory", "1 GiB"},     {"disk", "64M"},     {"files", "100"},     {"cpu_seconds", "60"},
-        {"cpu", "150 %"},        {"processes", "32"}, {"open_files", "64"}, {"loopback", "on"},
-        {"cgroup", "on"},        {"seccomp", "auto"}, {"landlock", "off"},  {"uid", "on"},
-        {"inherits", "default"}, {"network", "off"},  {"start", "cold"},
+        {"wall", "2 min"},       {"grace", "500 ms"},
+        {"output", "1 MiB"},     {"artifacts", "1G"},
+        {"memory", "1 GiB"},     {"disk", "64M"},
+        {"files", "100"},        {"cpu_seconds", "60"},
+        {"cpu", "150 %"},        {"processes", "32"},
+        {"open_files", "64"},    {"loopback", "on"},
+        {"cgroup", "on"},        {"seccomp", "auto"},
+        {"landlock", "off"},     {"uid", "on"},
+        {"inherits", "default"}, {"network", "on"},
+        {"start", "cold"},       {"fixed", "wall, memory,network"},
+        {"subprocesses", "off"},
     };
 
     s_fresh ();
@@ -80,6 +233,10 @@ s_test_every_key (void)
             s_profile.jail.layers[CB_LAYER_LANDLOCK] == CB_LAYER_OFF &&
             s_profile.jail.layers[CB_LAYER_UID] == CB_LAYER_ON,
         "layers");
+    ok (s_profile.network == 1 && s_profile.jail.subprocesses == 0 &&
+            cb_profile_override (&s_profile, "wall", "1h", &s_err) == -CB_E_DENIED &&
+            cb_profile_override (&s_profile, "disk", "1G", &s_err) == 0,
+        "network, subprocesses, fixed");
     ok (s_set ("big", "cpu", "none") == 0 && s_set ("big", "wall", "none") == 0 &&
             s_get ("big") == 0 && s_profile.jail.cpu_percent == 0 && s_profile.wall == 0,
         "none");
@@ -98,7 +255,7 @@ s_test_inherits (void)
             s_profile.jail.disk == 9 * MIB && s_profile.jail.files == 99,
         "each value from the nearest that sets it");
     ok (s_get ("middle") == 0 && s_profile.jail.files == 98, "the middle one alone");
-    ok (s_get ("gone") == -CB_E_NOTFOUND && strstr (s_err.text, "default, leaf, middle") != NULL,
+    ok (s_get ("gone") == -CB_E_NOTFOUND && strstr (s_err.text, "networked, leaf, middle") != NULL,
         "%s", s_err.text);
     ok (s_set ("middle", "inherits", "leaf") == 0 && s_get ("leaf") == -CB_E_INVALID, "circle: %s",
         s_err.text);
@@ -119,9 +276,10 @@ s_test_bounds (void)
         {"files", "1e3"},    {"cpu", "0"},          {"cpu", "5 percent"},
         {"cpu", ""},         {"processes", "4097"}, {"processes", "99999999999999999999999999"},
         {"open_files", "8"}, {"loopback", "auto"},  {"cgroup", "yes"},
-        {"seccomp", ""},     {"inherits", "a/b"},   {"network", "on"},
+        {"seccomp", ""},     {"inherits", "a/b"},   {"network", "yes"},
         {"start", "fork"},   {"imports", "numpy"},  {"active_output", "sandbox"},
-        {"fixed", "memory"}, {"memroy", "1G"},      {"colour", "red"},
+        {"fixed", "memry"},  {"fixed", ""},         {"fixed", "seccomp"},
+        {"fixed", "fixed"},  {"memroy", "1G"},      {"colour", "red"},
     };
 
     s_fresh ();
@@ -145,6 +303,10 @@ int
 main (void)
 {
     s_test_default ();
+    s_test_built_in ();
+    s_test_overrides ();
+    s_test_wall ();
+    s_test_origins ();
     s_test_every_key ();
     s_test_inherits ();
     s_test_bounds ();

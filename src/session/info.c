@@ -39,6 +39,8 @@ cb_session_limits (const cb_profile *profile)
     s_put_size (limits, "open_files", jail->open_files);
     s_put_size (limits, "output_bytes", profile->output);
     s_put_size (limits, "artifacts_bytes", profile->artifacts);
+    (void)json_object_set_new (limits, "loopback", json_boolean (jail->loopback));
+    (void)json_object_set_new (limits, "subprocesses", json_boolean (jail->subprocesses));
     return limits;
 }
 

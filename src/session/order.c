@@ -44,6 +44,18 @@ s_take_inputs (cb_jail_spec *spec, const json_t *inputs, cb_err *err)
     return 0;
 }
 
+static int
+s_take_limits (cb_profile *profile, const json_t *limits, cb_err *err)
+{
+    const char *key;
+    const json_t *value;
+
+    /* jansson's iterator takes what it does not change without const. */
+    json_object_foreach ((json_t *)(uintptr_t)limits, key, value)
+        CB_TRY (cb_profile_override (profile, key, json_string_value (value), err));
+    return cb_profile_check_start (profile, err);
+}
+
 int
 cb_session_open (cb_registry *registry, const cb_session_order *order, cb_session **ret_session,
                  cb_err *err)
@@ -56,6 +68,7 @@ cb_session_open (cb_registry *registry, const cb_session_order *order, cb_sessio
     CB_TRY (cb_profiles_resolve (cb_registry_services (registry)->profiles,
                                  order->profile != NULL ? order->profile : "default", profile,
                                  err));
+    CB_TRY (s_take_limits (profile, order->limits, err));
     CB_TRY (s_take_inputs (&profile->jail, order->inputs, err));
     cb_session_options options = {
         .name = order->name, .profile = profile, .ephemeral = order->ephemeral};

@@ -8,11 +8,12 @@ typedef struct cb_session_order {
     const char *name;     /* NULL: one is made */
     const char *profile;  /* NULL: "default" */
     const json_t *inputs; /* array of {"path", "name"}, checked by its row; NULL: none */
+    const json_t *limits; /* object of texts by key, what the client wants otherwise; NULL: none */
     int ephemeral;
 } cb_session_order;
 
-/* Resolves the profile, checks the inputs (absolute, names that do not collide, at most
- * CB_SPEC_INPUTS_MAX), makes the session. Borrowed in *ret_session. */
+/* Resolves the profile, changes what the client may change, checks the inputs (absolute, names that
+ * do not collide, at most CB_SPEC_INPUTS_MAX), makes the session. Borrowed in *ret_session. */
 int cb_session_open (cb_registry *registry, const cb_session_order *order, cb_session **ret_session,
                      cb_err *err) __attribute__ ((warn_unused_result));
 

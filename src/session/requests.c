@@ -389,9 +389,12 @@ s_read_cell (cb_request_from *from, int can_ask, cb_entry *flags, cb_err *err)
 static int
 s_run_new (const cb_session *session, const char *msg_id, cb_run **ret_run, cb_err *err)
 {
+    cb_usec wall = 0;
+
+    CB_TRY (cb_profile_wall (&session->profile, CB_DOOR_PERSON, 0, &wall, err));
     cb_run_options options = {.session = session->name,
                               .msg_id = msg_id,
-                              .wall = session->profile.wall_fixed ? session->profile.wall : 0,
+                              .wall = wall,
                               .grace = session->profile.grace,
                               .output_limit = session->profile.output};
 

@@ -23,21 +23,17 @@ s_execute_content (const cb_cell *cell)
                       "allow_stdin", cell->allow_stdin, "stop_on_error", 0);
 }
 
-static cb_usec
-s_wall (const cb_profile *profile, const cb_cell *cell)
-{
-    if (cell->wall > 0)
-        return cell->wall;
-    return cell->interactive && !profile->wall_fixed ? 0 : profile->wall;
-}
-
 static int
 s_entry_new (cb_session *session, const cb_cell *cell, cb_entry **ret_entry, cb_err *err)
 {
+    cb_door_kind door = cell->interactive ? CB_DOOR_PERSON : CB_DOOR_PROGRAM;
+    cb_usec wall = 0;
+
+    CB_TRY (cb_profile_wall (&session->profile, door, cell->wall, &wall, err));
     cb_run_options options = {.session = session->name,
                               .msg_id = cell->msg_id,
                               .content = s_execute_content (cell),
-                              .wall = s_wall (&session->profile, cell),
+                              .wall = wall,
                               .grace = session->profile.grace,
                               .output_limit = session->profile.output};
     if (options.content == NULL)
@@ -162,15 +158,11 @@ int
 cb_session_run (cb_session *self, const cb_cell *cell, cb_err *err)
 {
     cb_entry *entry = NULL;
-    char wall[CB_UNITS_TEXT];
 
     CB_TRY (cb_cells_check_ (self, cell->msg_id, err));
     if (self->n_cells_queued >= CB_SESSION_QUEUE_MAX)
         return cb_fail (err, CB_E_BUSY, "session '%s' has %d cells waiting already", self->name,
                         CB_SESSION_QUEUE_MAX);
-    if (self->profile.wall_fixed && self->profile.wall > 0 && cell->wall > self->profile.wall)
-        return cb_fail (err, CB_E_DENIED, "profile %s fixes the wall time at %s",
-                        self->profile.name, cb_duration_text (self->profile.wall, wall));
     CB_TRY (s_entry_new (self, cell, &entry, err));
     self->executions++;
     /* The kernel first: it works while the client is told, and nothing it says comes through before

@@ -97,7 +97,7 @@ int cb_session_interrupt (cb_session *self);
 typedef struct cb_cell {
     const char *msg_id; /* the client's */
     const char *code;
-    cb_usec wall; /* 0: the profile's */
+    cb_usec wall; /* 0: the profile's, see cb_profile_wall */
     int silent;
     int store_history;
     int allow_stdin; /* the asker answers input_requests */

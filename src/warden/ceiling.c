@@ -34,6 +34,7 @@ static const struct row s_rows[] = {
     {"processes", NUMBER (processes), 1, 4096, "processes"},
     {"open_files", NUMBER (open_files), 32, 65536, "files"},
     {"loopback", NUMBER (loopback), 0, 1, ""},
+    {"subprocesses", NUMBER (subprocesses), 0, 1, ""},
     {"inputs", NUMBER (n_inputs), 0, CB_SPEC_INPUTS_MAX, "inputs"},
 };
 

@@ -3,6 +3,7 @@
 #include "warden/fdstore.h"
 
 #include "base/cleanup.h"
+#include "warden/bury.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -30,7 +31,7 @@ cb_fdstore_done (cb_fdstore *self)
     }
     cb_close (&self->connection);
     cb_close (&self->page);
-    cb_close (&self->quota);
+    cb_bury (&self->quota);
     cb_close (&self->kernel);
     cb_close (&self->init);
     for (size_t i = 0; i < CB_FACT__COUNT; i++)

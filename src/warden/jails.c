@@ -2,6 +2,7 @@
 #include "warden/jail.h"
 
 #include "base/cleanup.h"
+#include "warden/bury.h"
 #include "warden/jail-spawn.h"
 
 #include <stdlib.h>
@@ -117,7 +118,7 @@ s_drop_remains (cb_jails *self, cb_remains **at)
     cb_remains *gone = *at;
 
     *at = gone->next;
-    cb_close (&gone->quota);
+    cb_bury (&gone->quota);
     (void)self;
     free (gone);
 }

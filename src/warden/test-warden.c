@@ -145,6 +145,7 @@ s_test_ceiling_numbers (void)
     REFUSED (open_files, 0);
     REFUSED (open_files, 65537);
     REFUSED (loopback, 2);
+    REFUSED (subprocesses, 2);
     REFUSED (cpu_percent, 102401);
     REFUSED (n_inputs, CB_SPEC_INPUTS_MAX + 1);
     REFUSED (name[0], '/');

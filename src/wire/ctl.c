@@ -8,6 +8,8 @@
 #include "base/name.h"
 #include "base/table.h"
 
+#include <string.h>
+
 #define SESSION                      \
     {                                \
         "session", CB_CTL_NAME, 1, 0 \
@@ -23,6 +25,10 @@
 #define FLAG(name)              \
     {                           \
         name, CB_CTL_BOOL, 0, 0 \
+    }
+#define LIMITS                                        \
+    {                                                 \
+        "limits", CB_CTL_LIMITS, 0, CB_CTL_LIMITS_MAX \
     }
 #define INPUTS                                        \
     {                                                 \
@@ -56,7 +62,9 @@ static const cb_ctl_verb s_verbs[] = {
      "new_reply",
      CB_CTL_NO_SESSION,
      0,
-     {MAYBE ("name"), MAYBE ("profile"), INPUTS, FLAG ("wait")}},
+     {MAYBE ("name"), MAYBE ("profile"), INPUTS, LIMITS, FLAG ("wait")}},
+    {"profile_request", "profile_reply", CB_CTL_NO_SESSION, 0, {{"profile", CB_CTL_NAME, 1, 0}}},
+    {"profiles_request", "profiles_reply", CB_CTL_NO_SESSION, 0, {{0}}},
     {"put_request",
      "put_reply",
      CB_CTL_NEEDS_SESSION,
@@ -76,6 +84,7 @@ static const cb_ctl_verb s_verbs[] = {
      {MAYBE ("session"),
       MAYBE ("profile"),
       INPUTS,
+      LIMITS,
       {"code", CB_CTL_TEXT, 1, CB_CTL_CODE_MAX},
       {"timeout_s", CB_CTL_SECONDS, 0, CB_CTL_SECONDS_MAX},
       FLAG ("silent"),
@@ -183,6 +192,29 @@ s_check_inputs (const cb_ctl_field *field, const json_t *content, cb_err *err)
 }
 
 static int
+s_check_limits (const cb_ctl_field *field, const json_t *content, cb_err *err)
+{
+    const json_t *limits = json_object_get (content, field->name);
+    const char *key;
+    const json_t *value;
+
+    if (limits == NULL || json_is_null (limits))
+        return 0;
+    if (!json_is_object (limits) || json_object_size (limits) > field->max)
+        return cb_fail (err, CB_E_INVALID, "field '%s' is not an object of at most %zu texts",
+                        field->name, field->max);
+    json_object_foreach (
+        (json_t *)(uintptr_t)limits, key,
+        value) if (!json_is_string (value) || json_string_length (value) > CB_CTL_LIMIT_MAX ||
+                   strlen (json_string_value (value)) !=
+                       json_string_length (value)) return cb_fail (err, CB_E_INVALID,
+                                                                   "field '%s': '%.64s' is not a "
+                                                                   "text such as \"1 GiB\"",
+                                                                   field->name, key);
+    return 0;
+}
+
+static int
 s_check_name (const cb_ctl_field *field, const json_t *content, cb_err *err)
 {
     const char *name = NULL;
@@ -225,6 +257,8 @@ s_check_field (const cb_ctl_field *field, const json_t *content, cb_err *err)
         return cb_json_get_int (content, field->name, 0, (int64_t)field->max, 0, &number, err);
     case CB_CTL_OBJECT:
         return cb_json_get_object (content, field->name, &object, err);
+    case CB_CTL_LIMITS:
+        return s_check_limits (field, content, err);
     case CB_CTL_INPUTS:
         return s_check_inputs (field, content, err);
     }

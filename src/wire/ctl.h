@@ -27,6 +27,9 @@
 #define CB_CTL_ID_MAX 128
 /* Inputs of a session. */
 #define CB_CTL_INPUTS_MAX 16
+/* Limits that a request changes, bytes of one: more than a profile has. */
+#define CB_CTL_LIMITS_MAX 32
+#define CB_CTL_LIMIT_MAX  63
 /* Bytes of a path in a field (PATH_MAX without its end). */
 #define CB_CTL_PATH_MAX 4095
 /* Bytes of an answer to input (): a pasted page, not a file. */
@@ -50,6 +53,7 @@ typedef enum {
     CB_CTL_SECONDS, /* number over 0, at most max */
     CB_CTL_SIZE,    /* whole number from 0 to max */
     CB_CTL_OBJECT,  /* object; what is in it is the kernel's business */
+    CB_CTL_LIMITS,  /* object of at most max texts by the keys of a profile */
     CB_CTL_INPUTS,  /* array of {"path": absolute path, "name": file name (may be missing)} */
 } cb_ctl_type;
 
@@ -61,7 +65,7 @@ typedef struct cb_ctl_field {
 } cb_ctl_field;
 
 /* The most fields a verb has, and room for the row that ends the list. */
-#define CB_CTL_FIELDS_MAX 11
+#define CB_CTL_FIELDS_MAX 12
 
 typedef struct cb_ctl_verb {
     const char *name;  /* "run_request": the message type; the table is sorted by it */

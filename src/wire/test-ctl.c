@@ -23,7 +23,7 @@ s_table (void)
     const cb_ctl_verb *verbs = cb_ctl_verbs (&rows);
     int pairs = 1;
 
-    ok (rows == 16 && cb_table_sorted (verbs, rows, sizeof verbs[0]), "verbs are sorted");
+    ok (rows == 18 && cb_table_sorted (verbs, rows, sizeof verbs[0]), "verbs are sorted");
     for (size_t i = 0; i < rows; i++) {
         size_t stem = strlen (verbs[i].name) - strlen ("_request");
         pairs &= strcmp (verbs[i].name + stem, "_request") == 0 &&
@@ -67,6 +67,10 @@ s_good (void)
          "{\"path\":\"/b\",\"name\":\"c d\"}]}",
          0},
         {"new_request", "{\"name\":\"a\",\"wait\":false}", 0},
+        {"new_request", "{\"limits\":{\"memory\":\"1G\",\"wall\":\"none\"}}", 0},
+        {"run_request", "{\"code\":\"1\",\"limits\":null,\"interactive\":true}", 0},
+        {"profiles_request", "{}", 0},
+        {"profile_request", "{\"profile\":\"safe_eval\"}", 0},
         {"put_request", "{\"session\":\"a\",\"path\":\"x\",\"offset\":0,\"eof\":true}", 1},
         {"get_request", "{\"session\":\"a\",\"path\":\"x\",\"offset\":9,\"size\":262144}", 0},
         {"stop_request", "{\"all\":true}", 0},
@@ -108,6 +112,11 @@ s_bad (void)
         {"run_request", "{\"code\":\"1\",\"inputs\":[{\"name\":\"a\"}]}", 0, CB_E_INVALID},
         {"run_request", "{\"code\":\"1\",\"inputs\":[{\"path\":\"/a\",\"name\":\"..\"}]}", 0,
          CB_E_INVALID},
+        {"run_request", "{\"code\":\"1\",\"limits\":[]}", 0, CB_E_INVALID},
+        {"run_request", "{\"code\":\"1\",\"limits\":{\"memory\":5}}", 0, CB_E_INVALID},
+        {"run_request", "{\"code\":\"1\",\"limits\":{\"memory\":\"1\\u0000G\"}}", 0, CB_E_INVALID},
+        {"run_request", "{\"code\":\"1\",\"interactive\":1}", 0, CB_E_INVALID},
+        {"profile_request", "{}", 0, CB_E_INVALID},
         {"show_request", "{}", 0, CB_E_INVALID},
         {"put_request", "{\"session\":\"a\",\"path\":\"x\"}", 0, CB_E_INVALID},
         {"put_request", "{\"session\":\"a\",\"path\":\"x\",\"offset\":-1}", 1, CB_E_INVALID},

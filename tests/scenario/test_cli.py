@@ -440,8 +440,8 @@ def test_limits_that_nothing_holds_are_marked(house):
     house.start("--set", "profile.default.cgroup=off")
     house.cellblock("new", "mine")
     shown = house.cellblock("show", "mine").stdout
-    assert "limits memory       512 MiB, by a watchdog (no control groups" in shown
-    assert "limits cpu          100 %, not in force" in shown
+    assert "limits memory        512 MiB, by a watchdog (no control groups" in shown
+    assert "limits cpu           100 %, not in force" in shown
     assert house.json("show", "mine")["limits"]["memory_bytes"] == 512 << 20
 
 
@@ -454,7 +454,7 @@ def test_sessions_are_made_shown_and_stopped(daemon):
     listed = daemon.json("ls")["sessions"]
     assert {info["name"] for info in listed} == {name, "mine"}
     assert daemon.json("show", "mine")["limits"]["memory_bytes"] == 512 << 20
-    assert "limits memory       512 MiB" in daemon.cellblock("show", "mine").stdout
+    assert "limits memory        512 MiB" in daemon.cellblock("show", "mine").stdout
     table = daemon.cellblock("ls").stdout.splitlines()
     assert table[0].split()[:3] == ["NAME", "STATE", "PROFILE"] and len(table) == 3
     assert daemon.cellblock("attach", "mine", "--path").stdout.endswith("/sessions/mine.json\n")

@@ -67,7 +67,7 @@ def test_layers(house):
     assert limits["wall_s"] == 30
     reply, _ = client.ask("new", profile="smal")
     assert reply.content["ename"] == "not_found"
-    assert "default, small" in reply.content["evalue"]
+    assert "networked, small" in reply.content["evalue"]
 
 
 def test_a_reload_with_a_mistake_changes_nothing(house):
