@@ -39,6 +39,10 @@ int cb_key_find (const cb_model *model, char **ret_key, cb_err *err)
 int cb_key_check (const char *what, const char *text, cb_err *err)
     __attribute__ ((warn_unused_result));
 
+/* A stranger's words, made fit for a sentence of ours: what is the key (should a server echo it)
+ * and control characters are blanked. Before the words are cut: half a key is one too many. */
+void cb_key_clean (char *text, const char *key);
+
 /* Overwrites and frees. */
 void cb_key_wipe (char **key);
 

@@ -17,6 +17,8 @@
 
 /* How long key_cmd may think: a person may have to unlock a store. */
 #define S_COMMAND_TIME (60 * CB_USEC_PER_SEC)
+/* A key of fewer bytes is a word like others. */
+#define KEY_SHOWN 8
 
 void
 cb_key_wipe (char **key)
@@ -25,6 +27,20 @@ cb_key_wipe (char **key)
         explicit_bzero (*key, strlen (*key));
     free (*key);
     *key = NULL;
+}
+
+void
+cb_key_clean (char *text, const char *key)
+{
+    size_t size = key != NULL ? strlen (key) : 0;
+
+    /* A shorter one would blank half of what is said. */
+    for (char *at = size >= KEY_SHOWN ? strstr (text, key) : NULL; at != NULL;
+         at = strstr (at, key))
+        memset (at, '*', size);
+    for (char *at = text; *at != '\0'; at++)
+        if ((unsigned char)*at < ' ')
+            *at = ' ';
 }
 
 int

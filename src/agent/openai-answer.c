@@ -8,10 +8,14 @@
 #include "base/cleanup.h"
 #include "base/jsonx.h"
 #include "base/name.h"
+#include "base/table.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+/* Bytes of a server's words about its fault that are shown. */
+#define ERROR_WORDS 300
 
 static int s_on_event (const char *name, const char *data, size_t size, void *context, cb_err *err);
 
@@ -20,6 +24,7 @@ cb_openai_answer_init (cb_openai_answer *self, cb_on_said *on_said, void *contex
 {
     self->on_said = on_said;
     self->context = context;
+    self->key = NULL;
     cb_sse_init (&self->sse, s_on_event, self);
     cb_buf_init (&self->whole, CB_SSE_MAX);
     cb_calls_init (&self->calls);
@@ -69,18 +74,32 @@ s_on_content (cb_openai_answer *self, const json_t *content, cb_err *err)
     return 0;
 }
 
-static void
-s_on_finish (cb_openai_answer *self, const json_t *reason)
+/* Reasons that are not the model's own will, by name. */
+static const struct {
+    const char *name;
+    cb_stop stop;
+    int broken; /* the server gave up in the middle */
+} s_reasons[] = {
+    {"content_filter", CB_STOP_FILTER, 0},
+    {"error", CB_STOP_DONE, 1},
+    {"insufficient_system_resource", CB_STOP_DONE, 1},
+    {"length", CB_STOP_LENGTH, 0},
+};
+
+static int
+s_on_finish (cb_openai_answer *self, const json_t *reason, cb_err *err)
 {
     const char *word = json_string_value (reason);
 
     if (word == NULL)
-        return;
+        return 0;
     self->finished = 1;
-    if (strcmp (word, "length") == 0)
-        self->stop = CB_STOP_LENGTH;
-    else if (strcmp (word, "content_filter") == 0)
-        self->stop = CB_STOP_FILTER;
+    __typeof__ (&s_reasons[0]) row = CB_TABLE_FIND (s_reasons, word);
+    if (row != NULL && row->broken)
+        return cb_fail (err, CB_E_PROTO, "it broke off in the middle of the answer: %s", row->name);
+    if (row != NULL)
+        self->stop = row->stop;
+    return 0;
 }
 
 static int
@@ -97,32 +116,33 @@ s_on_choice (cb_openai_answer *self, const json_t *choice, cb_err *err)
     CB_TRY (s_on_content (self, json_object_get (delta, "refusal"), err));
     for (size_t i = 0; i < json_array_size (calls); i++)
         CB_TRY (cb_calls_add (&self->calls, json_array_get (calls, i), err));
-    s_on_finish (self, json_object_get (choice, "finish_reason"));
-    return 0;
+    return s_on_finish (self, json_object_get (choice, "finish_reason"), err);
 }
 
 static void
 s_on_usage (cb_openai_answer *self, const json_t *usage)
 {
-    const json_t *input = json_object_get (usage, "prompt_tokens");
-    const json_t *output = json_object_get (usage, "completion_tokens");
+    int64_t input = cb_provider_tokens (json_object_get (usage, "prompt_tokens"));
+    int64_t output = cb_provider_tokens (json_object_get (usage, "completion_tokens"));
 
-    if (json_is_integer (input) && json_integer_value (input) >= 0)
-        self->input_tokens = json_integer_value (input);
-    if (json_is_integer (output) && json_integer_value (output) >= 0)
-        self->output_tokens = json_integer_value (output);
+    if (input >= 0)
+        self->input_tokens = input;
+    if (output >= 0)
+        self->output_tokens = output;
 }
 
 /* An error in the middle of a stream. */
 static int
-s_on_error (const json_t *error, cb_err *err)
+s_on_error (const cb_openai_answer *self, const json_t *error, cb_err *err)
 {
+    char words[ERROR_WORDS + CB_KEY_MAX];
     const char *text = json_string_value (json_object_get (error, "message"));
 
     if (text == NULL)
         text = json_string_value (error);
-    return cb_fail (err, CB_E_PROTO, "it broke off with an error: %.300s",
-                    text != NULL ? text : "without words");
+    (void)snprintf (words, sizeof words, "%s", text != NULL ? text : "without words");
+    cb_key_clean (words, self->key);
+    return cb_fail (err, CB_E_PROTO, "it broke off with an error: %.*s", ERROR_WORDS, words);
 }
 
 /* One chunk, or the whole answer. */
@@ -144,7 +164,7 @@ s_on_object (cb_openai_answer *self, const char *bytes, size_t size, cb_err *err
     const json_t *error = json_object_get (object, "error");
     const json_t *choices = json_object_get (object, "choices");
     if (error != NULL && !json_is_null (error))
-        return s_on_error (error, err);
+        return s_on_error (self, error, err);
     for (size_t i = 0; i < json_array_size (choices); i++)
         CB_TRY (s_on_choice (self, json_array_get (choices, i), err));
     s_on_usage (self, json_object_get (object, "usage"));

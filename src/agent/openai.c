@@ -166,6 +166,7 @@ s_ask (cb_provider *base, const cb_transcript *transcript, uint32_t max_tokens, 
     if (body == NULL)
         return -CB_E_NOMEM;
     cb_openai_answer_init (&self->answer, base->on_said, base->context);
+    self->answer.key = base->choice->key;
     self->asking = 1;
     return cb_post_send (self->post, "/chat/completions", body, err);
 }

@@ -11,6 +11,8 @@
 typedef struct cb_openai_answer {
     cb_on_said *on_said;
     void *context; /* borrowed */
+    const char
+        *key; /* borrowed; NULL: none. What the server says of its faults is shown without it */
     cb_sse sse;
     cb_buf whole; /* the body of a server that does not stream */
     cb_calls calls;

@@ -41,20 +41,6 @@ static int s_try (cb_post *self, cb_err *err);
 /* ---- what went wrong, in words ----------------------------------------------------------------
  */
 
-/* Blanks what is the key, and line ends. */
-static void
-s_clean (const cb_post *self, char *text)
-{
-    const char *key = self->choice->key;
-    size_t size = key != NULL ? strlen (key) : 0;
-
-    for (char *at = size >= 8 ? strstr (text, key) : NULL; at != NULL; at = strstr (at, key))
-        memset (at, '*', size);
-    for (char *at = text; *at != '\0'; at++)
-        if ((unsigned char)*at < ' ')
-            *at = ' ';
-}
-
 /* The text of an error's object: {"error": {"message"}}, {"error": ""}, {"message"}, {"detail"}. */
 static const char *
 s_message (const json_t *object)
@@ -86,7 +72,7 @@ s_quote (const cb_post *self, char words[S_WORDS_MAX])
         text = ""; /* a web page says nothing here */
     if (cb_utf8_mend (text, strlen (text), &safe) < 0 || safe.size == 0)
         return;
-    s_clean (self, safe.data);
+    cb_key_clean (safe.data, self->choice->key);
     size_t size = safe.size < S_WORDS_MAX - 4 ? safe.size : S_WORDS_MAX - 4;
     while (size > 0 && size < safe.size && ((unsigned char)safe.data[size] & 0xc0) == 0x80)
         size--;
@@ -131,7 +117,7 @@ s_explain (const cb_post *self, const cb_http_head *head, const cb_err *err, cb_
     if (head->status == 0 || head->status == 200) {
         (void)cb_fail (ret_err, err->code, "the model's server at %.200s: %.500s%s",
                        self->choice->url, err->text, cut ? " (half an answer)" : "");
-        s_clean (self, ret_err->text);
+        cb_key_clean (ret_err->text, self->choice->key);
         return;
     }
     s_quote (self, words);

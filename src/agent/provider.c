@@ -6,6 +6,9 @@
 
 #include <assert.h>
 
+/* More tokens than anybody could pay for: a sum of such numbers cannot run over. */
+#define TOKENS_MAX ((int64_t)1 << 40)
+
 typedef int s_maker (const cb_provider *base, cb_provider **ret_provider, cb_err *err);
 
 static s_maker *const s_makers[] = {
@@ -33,6 +36,14 @@ cb_provider_destroy (cb_provider **self)
     if (*self != NULL)
         (*self)->ops->destroy (self);
     assert (*self == NULL);
+}
+
+int64_t
+cb_provider_tokens (const json_t *number)
+{
+    json_int_t value = json_is_integer (number) ? json_integer_value (number) : -1;
+
+    return value >= 0 && value <= TOKENS_MAX ? (int64_t)value : -1;
 }
 
 int

@@ -79,6 +79,9 @@ int cb_provider_ask (cb_provider *self, const cb_transcript *transcript, uint32_
 /* Gives the answer up: nothing more of it comes. */
 void cb_provider_stop (cb_provider *self);
 
+/* A number of tokens that somebody else counted; -1: none, or one that cannot be. */
+int64_t cb_provider_tokens (const json_t *number);
+
 /* The backends: base is copied. */
 int cb_openai_new (const cb_provider *base, cb_provider **ret_provider, cb_err *err);
 int cb_replay_new (const cb_provider *base, cb_provider **ret_provider, cb_err *err);

@@ -132,13 +132,6 @@ s_fail (s_replay *self, const cb_err *err)
     s_say (self, &said);
 }
 
-static int64_t
-s_tokens (const json_t *usage, const char *name)
-{
-    const json_t *number = json_object_get (usage, name);
-    return json_is_integer (number) ? json_integer_value (number) : -1;
-}
-
 static cb_stop
 s_stop_of (const json_t *turn)
 {
@@ -187,9 +180,10 @@ s_on_speak (cb_source *source, void *context)
     const json_t *usage = json_object_get (turn, "usage");
     const cb_said words = {
         .kind = CB_SAID_TEXT, .text = json_string_value (text), .size = json_string_length (text)};
-    const cb_said used = {.kind = CB_SAID_USAGE,
-                          .input_tokens = s_tokens (usage, "input_tokens"),
-                          .output_tokens = s_tokens (usage, "output_tokens")};
+    const cb_said used = {
+        .kind = CB_SAID_USAGE,
+        .input_tokens = cb_provider_tokens (json_object_get (usage, "input_tokens")),
+        .output_tokens = cb_provider_tokens (json_object_get (usage, "output_tokens"))};
     const cb_said done = {.kind = CB_SAID_DONE, .stop = s_stop_of (turn)};
     if (words.size > 0)
         s_say (self, &words);

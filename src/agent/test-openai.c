@@ -130,6 +130,51 @@ s_test_whole (void)
         "a web page");
 }
 
+/* A stream of one call, cut anywhere: the call is told only when the server has said that it is
+ * done, and then all of it. */
+static void
+s_test_halves (void)
+{
+    char text[] =
+        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":"
+        "{\"name\":\"run_python\",\"arguments\":\"{\\\"code\\\":\"}}]}}]}\n\n"
+        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":"
+        "{\"arguments\":\" \\\"1\\\"}\"}}]}}]}\n\n"
+        "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n";
+    size_t whole = strlen (text) - 2; /* the end of a body ends its last event */
+    size_t bad = 0;
+
+    for (size_t size = 0; size <= whole + 2; size++) {
+        cb_buf body = {.data = text, .size = size};
+        const char *said = s_hear ("text/event-stream", &body, size + 1);
+        const char *wanted = "call a run_python {\"code\": \"1\"}\ndone done\n";
+        int right = size >= whole ? strcmp (said, wanted) == 0 : strncmp (said, "error ", 6) == 0;
+        bad += !right;
+    }
+    ok (bad == 0, "a call that is cut off is no call");
+}
+
+static void
+s_test_faults (void)
+{
+    char key[] = "sk-0123456789";
+    char text[] = "bad key sk-0123456789, or\nsk-0123456789";
+    char last[] = "data: {\"choices\":[{\"finish_reason\":\"error\"}]}\n\n";
+    cb_buf body = {.data = last, .size = strlen (last)};
+
+    cb_key_clean (text, key);
+    ok (strcmp (text, "bad key *************, or *************") == 0, "%s", text);
+    cb_key_clean (text, "bad");
+    ok (strstr (text, "bad key") != NULL, "what is too short to be a key is a word");
+    ok (strncmp (s_hear ("text/event-stream", &body, 9), "error it broke off", 18) == 0,
+        "a server that gave up");
+    cb_owned (cb_json) json_t *many = json_integer (INT64_MAX);
+    cb_owned (cb_json) json_t *few = json_integer (7);
+    ok (cb_provider_tokens (NULL) == -1 && cb_provider_tokens (many) == -1 &&
+            cb_provider_tokens (few) == 7,
+        "counts of tokens");
+}
+
 static void
 s_test_request (void)
 {
@@ -185,6 +230,8 @@ main (void)
     cb_buf_init (&s_said, 1 << 20);
     s_test_streams ();
     s_test_whole ();
+    s_test_halves ();
+    s_test_faults ();
     s_test_request ();
     s_test_transcript_bound ();
     cb_buf_done (&s_said);

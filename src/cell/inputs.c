@@ -4,10 +4,11 @@
  * home can be read without a change on disk and without a copy. Read-only does not close
  * everything: a socket or named pipe in a folder is a door to the program behind it, and the
  * mapping would open it with the owner's right. The kernel's file systems are doors to everything.
- * So a folder with one in it is refused. */
+ * So a folder with one in it is refused; overlay.c sees to those that are made later. */
 #include "cell/inputs.h"
 
 #include "base/cleanup.h"
+#include "cell/overlay.h"
 #include "cell/stage.h"
 #include "cell/walk.h"
 
@@ -100,14 +101,26 @@ s_try_mapping (const cb_input *self, const cb_mounts *mounts)
     return mount_setattr (self->tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) == 0;
 }
 
+/* A person's folder goes through overlayfs; one with mounts in it cannot. */
 static int
-s_attach_tree (const cb_input *self, cb_err *err)
+s_wants_overlay (const cb_input *self, const cb_survey *survey)
+{
+    struct stat status;
+
+    return self->is_input && !survey->has_mounts && fstat (self->tree, &status) == 0 &&
+           S_ISDIR (status.st_mode);
+}
+
+static int
+s_attach_tree (const cb_input *self, int overlay, cb_err *err)
 {
     struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
                                           (self->noexec ? MOUNT_ATTR_NOEXEC : 0U)};
 
     if (mount_setattr (self->tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) < 0)
         return cb_fail_errno (err, CB_E_IO, "cannot make %s read-only for the jail", self->path);
+    if (overlay)
+        return cb_overlay_attach (self->tree, self->target, err);
     if (move_mount (self->tree, "", AT_FDCWD, self->target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
         return cb_fail_errno (err, CB_E_IO, "cannot attach %s in the jail", self->path);
     return 0;
@@ -210,11 +223,11 @@ s_make_readable (const cb_input *self, const cb_mounts *mounts, cb_err *err)
 int
 cb_input_attach (const cb_input *self, const cb_mounts *mounts, cb_err *err)
 {
-    cb_survey survey;
+    cb_survey survey = {.entries = 0};
 
     if (self->is_input)
         CB_TRY (s_search_doors (self, &survey, err));
     if (mounts->as_root)
         CB_TRY (s_make_readable (self, mounts, err));
-    return s_attach_tree (self, err);
+    return s_attach_tree (self, s_wants_overlay (self, &survey), err);
 }

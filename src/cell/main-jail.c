@@ -6,6 +6,7 @@
  * made. See launchmsg.h for its arguments. */
 #include "base/cleanup.h"
 #include "cell/mounts.h"
+#include "cell/overlay.h"
 #include "cell/stage.h"
 
 #include <errno.h>
@@ -116,6 +117,7 @@ s_prepare (int argc, char **argv, cb_err *err)
     cb_auto_close int quota = cb_mounts_build (&mounts, &spec, err);
     if (quota < 0)
         return quota;
+    CB_TRY (cb_overlay_keep_fresh (err));
     if (mounts.as_root)
         CB_TRY (s_drop (&mounts, err));
     CB_TRY (s_die_with (options.parent, err));

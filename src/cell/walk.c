@@ -18,6 +18,7 @@
 #include <sys/vfs.h>
 
 #define WALK_DEPTH     64
+#define MOUNT_ROOT     0x2000     /* STATX_ATTR_MOUNT_ROOT, Linux 5.8 */
 #define CONFIGFS_MAGIC 0x62656570 /* fs/configfs/mount.c */
 
 /* The kernel's own file systems, the numbers of linux/magic.h where it has them: through one of
@@ -90,6 +91,17 @@ s_is_kernels (int fd)
     return 0;
 }
 
+/* Whether the folder is where something is mounted. Linux that cannot tell (before 5.8): assume. */
+static int
+s_is_mounted (int fd)
+{
+    struct statx found;
+
+    return statx (fd, "", AT_EMPTY_PATH, STATX_TYPE, &found) < 0 ||
+           (found.stx_attributes_mask & MOUNT_ROOT) == 0 ||
+           (found.stx_attributes & MOUNT_ROOT) != 0;
+}
+
 static int
 s_is_door (mode_t mode)
 {
@@ -138,6 +150,7 @@ s_survey_folder (struct survey *self, int dir_fd, const char *name, int depth)
 
     if (folder == NULL)
         return -1;
+    self->found->has_mounts |= depth > 0 && s_is_mounted (dirfd (folder));
     if (s_is_kernels (dirfd (folder)))
         s_found_door (self, "a file system of the kernel");
     while (self->found->door[0] == '\0' && (entry = s_next (folder)) != NULL) {

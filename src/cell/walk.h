@@ -11,6 +11,7 @@ typedef struct cb_survey {
     uint64_t bytes;
     uint64_t entries;
     int private;         /* something in it is not readable by everybody */
+    int has_mounts;      /* another file system is mounted in it */
     char door[PATH_MAX]; /* a way out in it, relative; "" when there is none */
     const char *door_is; /* what that is: "a socket or named pipe" ... */
 } cb_survey;

@@ -12,6 +12,7 @@
 #include "cli/signals.h"
 #include "cli/task.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -233,6 +234,7 @@ s_prepare (cb_cli *cli, cb_task *self, cb_choice *choice, cb_err *err)
         json_decref (request);
         return self->signals;
     }
+    self->conn->signals = self->signals;
     return s_open_session (self, request, err);
 }
 
@@ -246,6 +248,10 @@ s_do (cb_cli *cli, cb_task *self)
     int result = s_prepare (cli, self, &choice, &end.err);
     if (result == 0)
         cb_task_run (self, &end);
+    else if (self->conn->signal != 0)
+        end = (cb_task_end){.status = "interrupted",
+                            .exit_code = self->conn->signal == SIGTERM ? CB_EXIT_TERMINATED
+                                                                       : CB_EXIT_INTERRUPTED};
     s_close_session (self);
     int code = s_report (self, &end);
     cb_task_done (self);

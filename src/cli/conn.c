@@ -6,9 +6,11 @@
 #include "base/name.h"
 #include "base/runtime.h"
 #include "base/tree.h"
+#include "cli/signals.h"
 #include "cli/start.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -164,13 +166,30 @@ cb_conn_refused (const json_t *reply, cb_err *err)
                     text != NULL ? text : "the daemon refused without saying why");
 }
 
+/* Waits until there may be something to read, or a signal comes. */
+static int
+s_wait (cb_conn *self, cb_err *err)
+{
+    struct pollfd wait[] = {{cellblock_fd (self->client), POLLIN, 0}, {self->signals, POLLIN, 0}};
+
+    if (poll (wait, 2, -1) < 0 && errno != EINTR)
+        return cb_fail_errno (err, CB_E_IO, "waiting for the daemon");
+    self->signal = cb_signals_next (self->signals);
+    return self->signal == 0 ? 0 : cb_fail (err, CB_E_BUSY, "a signal came before the answer");
+}
+
 static int
 s_wait_reply (cb_conn *self, int64_t request, cellblock_event **ret_event, cb_err *err)
 {
     for (;;) {
-        cellblock_event *event = cellblock_next (self->client, -1);
-        if (event == NULL && cellblock_error_code (self->client) == CELLBLOCK_E_INTERRUPTED)
+        cellblock_event *event = cellblock_next (self->client, self->signals > 0 ? 0 : -1);
+        int code = event == NULL ? cellblock_error_code (self->client) : CELLBLOCK_OK;
+        if (code == CELLBLOCK_E_INTERRUPTED)
             continue;
+        if (code == CELLBLOCK_E_TIMEOUT && self->signals > 0) {
+            CB_TRY (s_wait (self, err));
+            continue;
+        }
         if (event == NULL)
             return cb_conn_failed (self, err);
         if (cellblock_event_kind (event) == CELLBLOCK_REPLY &&

@@ -12,6 +12,8 @@ typedef struct cb_conn {
     cellblock_client *client; /* owned */
     char runtime_dir[PATH_MAX];
     char state_dir[PATH_MAX];
+    int signals; /* borrowed: what comes on it (cli/signals) ends a wait for a reply; 0: nothing */
+    int signal;  /* the one that did; 0: none */
 } cb_conn;
 
 enum { CB_CONN_OPEN, CB_CONN_NO_DAEMON }; /* outcomes of cb_conn_open */

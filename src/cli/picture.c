@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -103,19 +104,35 @@ s_decode (const s_kind *kind, const json_t *data, cb_buf *into, cb_err *err)
     return result < 0 ? cb_fail (err, -result, "a picture over %zu MiB", S_PICTURE_MAX >> 20) : 0;
 }
 
-/* A folder below dir, no symlink on the way; made where it is missing, for the owner of dir. */
+/* A folder below dir, no symlink on the way; made where it is missing. */
 static int
 s_enter (int dir, const char *name)
 {
     struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+
+    (void)!mkdirat (dir, name, 0700);
+    return (int)syscall (SYS_openat2, dir, name, &how, sizeof how);
+}
+
+/* From here on what is made belongs to the owner of dir. The broker collects files in the same
+ * folders at the same time: it must not find one that is root's, not even for a moment. */
+static void
+s_make_for_owner (int dir)
+{
     struct stat owner;
 
-    int made = mkdirat (dir, name, 0700);
-    int fd = (int)syscall (SYS_openat2, dir, name, &how, sizeof how);
-    if (fd >= 0 && made == 0 && fstat (dir, &owner) == 0 && owner.st_uid != geteuid ())
-        (void)!fchown (fd, owner.st_uid, owner.st_gid);
-    return fd;
+    if (dir < 0 || fstat (dir, &owner) < 0 || owner.st_uid == geteuid ())
+        return;
+    (void)setfsgid (owner.st_gid);
+    (void)setfsuid (owner.st_uid);
+}
+
+static void
+s_make_for_us (void)
+{
+    (void)setfsuid (geteuid ());
+    (void)setfsgid (getegid ());
 }
 
 /* The run's folder for pictures, or -1. */
@@ -125,6 +142,7 @@ s_open_folder (const cb_picture *self)
     if (cb_file_name_check (self->run, NULL) < 0)
         return -1;
     cb_auto_close int state = open (self->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    s_make_for_owner (state);
     cb_auto_close int runs = state >= 0 ? s_enter (state, CB_STATE_RUNS) : -1;
     cb_auto_close int run = runs >= 0 ? s_enter (runs, self->run) : -1;
     return run >= 0 ? s_enter (run, "pictures") : -1;
@@ -148,7 +166,6 @@ s_save_beside_run (const cb_picture *self, const char *ending, const cb_buf *byt
                    char path[PATH_MAX], cb_err *err)
 {
     char name[64];
-    struct stat owner;
 
     (void)snprintf (name, sizeof name, "picture-%u.%s", self->number, ending);
     int size = snprintf (path, PATH_MAX, "%s/%s/%s/pictures/%s", self->state_dir, CB_STATE_RUNS,
@@ -157,8 +174,6 @@ s_save_beside_run (const cb_picture *self, const char *ending, const cb_buf *byt
     int fd = openat (folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (folder < 0 || fd < 0)
         return cb_fail_errno (err, CB_E_IO, "%s", path);
-    if (fstat (folder, &owner) == 0 && owner.st_uid != geteuid ())
-        (void)!fchown (fd, owner.st_uid, owner.st_gid);
     return s_fill (folder, name, fd, bytes, err);
 }
 
@@ -188,7 +203,9 @@ cb_picture_save (const cb_picture *self, const json_t *data, char path[PATH_MAX]
     if (kind == NULL)
         return cb_fail (err, CB_E_INVALID, "no picture");
     CB_TRY (s_decode (kind, data, &bytes, err));
-    if (s_save_beside_run (self, kind->ending, &bytes, path, err) == 0)
+    int result = s_save_beside_run (self, kind->ending, &bytes, path, err);
+    s_make_for_us ();
+    if (result == 0)
         return 0;
     return s_save_temporary (kind->ending, &bytes, path, err);
 }

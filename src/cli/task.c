@@ -275,7 +275,9 @@ s_step (cb_task *self, cb_task_end *end)
         return s_end (end, "error", CB_EXIT_MODEL);
     }
     result = s_keep_turn (self, err);
-    if (result == 0 && json_array_size (self->turn.calls) == 0)
+    /* What a filter stepped into is not run, however whole it looks. */
+    if (result == 0 &&
+        (json_array_size (self->turn.calls) == 0 || self->turn.stop == CB_STOP_FILTER))
         return s_conclude (self, end);
     if (result == 0)
         result = cb_task_run_calls (self, err);

@@ -18,8 +18,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* bwrap and its pid 1: not the jail's own processes. */
+/* bwrap and its pid 1, and the process that keeps inputs fresh: not the jail's own. */
 #define STAGE_PROCESSES 2
+#define INPUT_PROCESSES 1
 
 #define CPU_PERIOD_USEC 100000
 
@@ -129,9 +130,9 @@ s_limit (const cb_cgroup *self, size_t tree, const cb_jail_spec *spec, cb_err *e
         CB_TRY (s_limit_v2 (self, tree, spec, err));
     if (!self->owner->trees[tree].has_pids)
         return 0;
-    return s_set (self, tree,
-                  &(struct setting){"pids.max", (uint64_t)spec->processes + STAGE_PROCESSES, 1},
-                  err);
+    uint64_t processes =
+        (uint64_t)spec->processes + STAGE_PROCESSES + (spec->n_inputs > 0 ? INPUT_PROCESSES : 0);
+    return s_set (self, tree, &(struct setting){"pids.max", processes, 1}, err);
 }
 
 static int

@@ -9,6 +9,8 @@
   ordinary_user  somebody without rights who can read the build tree (users.py)
   user_house     a house of that user, no daemon running
 
+Marked `everyone`, a test with one of the first fixtures runs twice: as root and as that user.
+
 The build tree is $top_builddir (make sets it), else $CELLBLOCK_BUILD, else build/ in the source.
 Run with: /usr/bin/python3 -B -m pytest tests/scenario
 """
@@ -99,9 +101,15 @@ def new_house(request, build):
     assert not left, "left behind: " + "; ".join(left)
 
 
+def pytest_generate_tests(metafunc):
+    if metafunc.definition.get_closest_marker("everyone") and os.getuid() == 0:
+        metafunc.parametrize("house", ["root", "ordinary"], indirect=True)
+
+
 @pytest.fixture
-def house(new_house):
-    return new_house()
+def house(request, new_house):
+    ordinary = getattr(request, "param", "") == "ordinary"
+    return new_house(request.getfixturevalue("ordinary_user") if ordinary else None)
 
 
 @pytest.fixture

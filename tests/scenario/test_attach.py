@@ -36,6 +36,7 @@ def raw(amber):
 
 # -- everybody's own replies, everybody's output ----------------------------------------------
 
+@pytest.mark.everyone
 def test_everyone_gets_his_own_replies(two):
     first, second = two
     asked = [(client, number, client.execute("%d + 1" % number, silent=False))
@@ -219,6 +220,7 @@ def test_output_over_the_cap_is_told(new_house):
 
 # -- input () ---------------------------------------------------------------------------------
 
+@pytest.mark.everyone
 def test_input_asks_whose_cell_it_is(two):
     first, second = two
     msg_id = first.execute("print(input('name? '))", allow_stdin=True)
