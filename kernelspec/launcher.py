@@ -21,7 +21,12 @@ def main():
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path.insert(0, here)
     try:
+        from _cellblock import lighter
+
+        lighter.begin(with_debugger=network == "loopback")
         from _cellblock.app import start
+
+        lighter.end()
     except ModuleNotFoundError as error:
         print(
             f"the Python module {error.name} is missing; "

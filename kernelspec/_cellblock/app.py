@@ -1,23 +1,27 @@
-"""app.py - ipykernel on sockets that were handed in, without TCP, files or a debugger."""
+"""app.py - ipykernel on sockets that were handed in, without TCP and files.
+
+The debugger needs TCP between its own parts: it is there where the jail has a
+loopback network, and kernel_info says whether it is. launcher.py imports this
+module between lighter.begin() and lighter.end().
+"""
 
 import logging
 import os
 
-from . import lighter
+import zmq
+from ipykernel.control import ControlThread
+from ipykernel.debugger import _is_debugpy_available
+from ipykernel.heartbeat import Heartbeat
+from ipykernel.ipkernel import IPythonKernel
+from ipykernel.kernelapp import IPKernelApp
+from traitlets.config import Config
 
-lighter.begin()
+from . import hints, interrupts, packing
+from .connection import read_connection
+from .streams import CellIOPub
 
-import zmq  # noqa: E402
-from ipykernel.control import ControlThread  # noqa: E402
-from ipykernel.heartbeat import Heartbeat  # noqa: E402
-from ipykernel.kernelapp import IPKernelApp  # noqa: E402
-from traitlets.config import Config  # noqa: E402
-
-from . import hints, interrupts, packing  # noqa: E402
-from .connection import read_connection  # noqa: E402
-from .streams import CellIOPub  # noqa: E402
-
-lighter.end()
+# Where the debugger's thread reaches the shell channel within this process.
+DEBUGGER_DOOR = "inproc://cellblock-debugger"
 
 
 def bind_to(sock, fd):
@@ -36,6 +40,15 @@ class CellHeartbeat(Heartbeat):
 
     def _bind_socket(self):
         bind_to(self.socket, self.port)
+
+
+class CellKernel(IPythonKernel):
+    """IPythonKernel that tells whether it can be debugged."""
+
+    @property
+    def kernel_info(self):
+        """Content of kernel_info_reply."""
+        return {**super().kernel_info, "debugger": _is_debugpy_available}
 
 
 class CellApp(IPKernelApp):
@@ -68,13 +81,20 @@ class CellApp(IPKernelApp):
         return port
 
     def init_control(self, context):
-        """The control channel; the debugger's sockets stay unconnected."""
+        """The control channel and the debugger's sockets, connected when it is started."""
         self.control_socket = context.socket(zmq.ROUTER)
         self.control_socket.linger = 1000
         self.control_socket.router_handover = 1
         self._bind_socket(self.control_socket, self.control_port)
-        self.debugpy_socket = context.socket(zmq.PAIR)
-        self.debug_shell_socket = context.socket(zmq.PAIR)
+        self.debugpy_socket = context.socket(zmq.STREAM)
+        self.debugpy_socket.linger = 0
+        self.debug_shell_socket = context.socket(zmq.DEALER)
+        self.debug_shell_socket.linger = 0
+        if _is_debugpy_available:
+            self.shell_socket.bind(DEBUGGER_DOOR)
+            self.debug_shell_socket.connect(DEBUGGER_DOOR)
+            # Python's own modules are frozen: said on standard error at every start otherwise.
+            os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
         self.control_thread = ControlThread(daemon=True)
 
     def init_iopub(self, context):
@@ -104,7 +124,7 @@ def start(profile, network, seccomp=None):
     config.IPKernelApp.outstream_class = "_cellblock.streams.CellStream"
     config.IPKernelApp.log_level = logging.ERROR  # the missing debugger is no news
     config.HistoryManager.hist_file = ":memory:"
-    app = CellApp.instance(config=config)
+    app = CellApp.instance(config=config, kernel_class=CellKernel)
     app.use(connection)
     app.initialize([])
     hints.install(app.shell, hints.Jail(profile, network, seccomp is None))

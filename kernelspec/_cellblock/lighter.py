@@ -1,8 +1,8 @@
 """lighter.py - leaves out what IPython and ipykernel import but a jailed kernel never uses.
 
 Between begin() and end() two modules are stand-ins: the debugger (90 ms, and it
-needs TCP) and the terminal front end (prompt_toolkit, 40 ms). Afterwards a
-cell can import both as ever.
+needs TCP: it stays where the jail has a loopback network) and the terminal
+front end (prompt_toolkit, 40 ms). Afterwards a cell can import both as ever.
 """
 
 import sys
@@ -18,9 +18,10 @@ def _embed(*args, **kwargs):
     return embed(*args, **kwargs)
 
 
-def begin():
+def begin(with_debugger=False):
     """Put the stand-ins in place."""
-    sys.modules[_DEBUGGER] = None  # an ImportError, which ipykernel expects
+    if not with_debugger:
+        sys.modules[_DEBUGGER] = None  # an ImportError, which ipykernel expects
     terminal = types.ModuleType(_TERMINAL)
     terminal.embed = _embed
     sys.modules[_TERMINAL] = terminal
@@ -28,4 +29,6 @@ def begin():
 
 def end():
     """Take them away."""
-    del sys.modules[_DEBUGGER], sys.modules[_TERMINAL]
+    if sys.modules.get(_DEBUGGER, True) is None:
+        del sys.modules[_DEBUGGER]
+    del sys.modules[_TERMINAL]

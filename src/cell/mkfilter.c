@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -392,7 +393,12 @@ s_add_internet (scmp_filter_ctx filter, uint32_t family)
                 return -1;
         }
     }
-    return 0;
+    /* Every server on both families says it, and its number is SO_ATTACH_FILTER's at its level. */
+    struct scmp_arg_cmp only_six[] = {
+        SCMP_CMP (1, SCMP_CMP_MASKED_EQ, UINT32_MAX, IPPROTO_IPV6),
+        SCMP_CMP (2, SCMP_CMP_MASKED_EQ, UINT32_MAX, IPV6_V6ONLY),
+    };
+    return s_add (filter, SCMP_ACT_ALLOW, "setsockopt", CB_COUNT (only_six), only_six);
 }
 
 static int
