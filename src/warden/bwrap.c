@@ -41,10 +41,22 @@ static const char *const s_end[] = {
     "--remount-ro", "/proc", "--remount-ro", "/dev", "--chdir", "/work",
 };
 
-/* Readable inside any container and of use to an attacker only. */
+/* Readable inside any container and of use to an attacker only, or a name of the host. */
 static const char *const s_masked[] = {
-    "/proc/cmdline", "/proc/config.gz", "/proc/diskstats",  "/proc/interrupts", "/proc/kallsyms",
-    "/proc/keys",    "/proc/key-users", "/proc/partitions", "/proc/timer_list",
+    "/proc/cmdline",
+    "/proc/config.gz",
+    "/proc/consoles",
+    "/proc/diskstats",
+    "/proc/interrupts",
+    "/proc/kallsyms",
+    "/proc/keys",
+    "/proc/key-users",
+    "/proc/locks",
+    "/proc/modules",
+    "/proc/partitions",
+    "/proc/swaps",
+    "/proc/sys/kernel/random/boot_id",
+    "/proc/timer_list",
 };
 
 uint32_t

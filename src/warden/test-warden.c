@@ -77,7 +77,7 @@ s_test_bwrap (void)
     int same = 1;
 
     cb_buf_init (&args, CB_BWRAP_BYTES_MAX);
-    ok (cb_bwrap_args (1U << 0 | 1U << 4, &args, NULL) == 0, "bubblewrap's arguments");
+    ok (cb_bwrap_args (1U << 0 | 1U << 5, &args, NULL) == 0, "bubblewrap's arguments");
     for (const char *at = args.data; at < args.data + args.size; at += strlen (at) + 1, n++) {
         int here = n < sizeof s_golden / sizeof s_golden[0] && strcmp (at, s_golden[n]) == 0;
         if (!here && same)

@@ -42,7 +42,8 @@ LAYERS = ("cgroup", "seccomp", "landlock", "uid")
 OFF, AUTO, ON = 0, 1, 2
 
 PROC_MASKS = ("kallsyms", "keys", "key-users", "timer_list", "config.gz", "interrupts", "cmdline",
-              "partitions", "diskstats")
+              "partitions", "diskstats", "consoles", "locks", "modules", "swaps",
+              "sys/kernel/random/boot_id")
 
 
 def encode_spec(spec):

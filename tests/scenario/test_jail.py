@@ -89,6 +89,38 @@ def test_system_calls_and_families(attacked):
     assert [name for name, result in found.items() if result == "done"] == ["raw", "mknod_fifo"]
 
 
+HIDDEN = r"""
+import glob, json, os, platform, socket
+def read(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read().decode(errors="replace")
+    except OSError as error:
+        return type(error).__name__
+names = ("/proc/sys/kernel/random/boot_id", "/etc/machine-id", "/var/lib/dbus/machine-id",
+         "/proc/cmdline", "/proc/modules", "/proc/swaps", "/proc/partitions", "/proc/keys",
+         "/etc/hostname", "/proc/sys/kernel/hostname", "/sys/class/dmi/id/product_uuid")
+print(json.dumps({
+    "files": {name: read(name) for name in names}, "names": [socket.gethostname(), platform.node()],
+    "processes": [read(path) for path in glob.glob("/proc/[0-9]*/cmdline")],
+    "uts": [os.uname().nodename, read("/proc/sys/kernel/domainname").strip()]}))
+"""
+
+
+def test_the_hosts_names_and_processes_are_hidden(attacked):
+    found = json.loads(text(cell(attacked, HIDDEN)))
+    for name, value in found["files"].items():
+        if name == "/proc/sys/kernel/hostname":
+            assert value == "cell\n"
+        else:
+            assert value in ("", "FileNotFoundError", "PermissionError"), (name, value)
+    assert found["names"] == ["cell", "cell"] and found["uts"][0] == "cell"
+    # bwrap, the kernel, and nothing of the host or of the session beside it.
+    assert len(found["processes"]) == 2, found["processes"]
+    assert found["processes"][0].startswith("bwrap\0--args\0"), found["processes"]
+    assert "launcher.py" in found["processes"][1]
+
+
 def test_science_runs(attacked):
     run = cell(attacked, by_hand.WORKLOAD, "-t", "30")
     assert run["status"] == "ok", run["error"]

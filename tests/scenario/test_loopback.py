@@ -1,5 +1,5 @@
-"""test_loopback.py - loopback = on: TCP and UDP within the jail's own empty network, and the debugger
-that needs them. Without it there is neither, and a cell learns that at once."""
+"""test_loopback.py - loopback = on: TCP and UDP within the jail's own empty network, and the
+debugger that needs them. Without it there is neither, and a cell learns that at once."""
 import json
 
 import pytest
@@ -95,7 +95,7 @@ def test_without_it_the_error_says_which_profile_has_none(house, profile):
             "cellblock: this jail has no network (profile %s)" % profile), run
 
 
-# ---- the debugger ---------------------------------------------------------------------------------
+# ---- the debugger -----
 
 class Debugger:
     """What a notebook asks by debug_request."""
