@@ -12,6 +12,7 @@ s_check_kind (const cb_row *row, cb_err *err)
     case CB_ROW_PERCENT:
     case CB_ROW_COUNT:
     case CB_ROW_SWITCH:
+    case CB_ROW_ACTIVE:
         return 0;
     case CB_ROW_LAYER:
     case CB_ROW_ONLY:

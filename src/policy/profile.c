@@ -74,8 +74,8 @@ static const struct {
     {"safe_eval", "subprocesses", "off"},
     {"safe_eval", "seccomp", "on"},
     {"safe_eval", "fixed",
-     "artifacts cpu cpu_seconds disk files grace loopback memory network open_files output "
-     "processes subprocesses wall"},
+     "active_output artifacts cpu cpu_seconds disk files grace loopback memory network open_files "
+     "output processes subprocesses wall"},
     {"data_processing", "wall", "1 min"},
     {"data_processing", "cpu", "200 %"},
     {"data_processing", "memory", "2 GiB"},

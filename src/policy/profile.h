@@ -4,18 +4,20 @@
 
 #include "base/clock.h"
 #include "jail/spec.h"
+#include "wire/active.h"
 
 #include <stddef.h>
 
 typedef struct cb_profile {
     char name[CB_NAME_MAX];
-    cb_usec wall;       /* a cell, 0: no limit */
-    cb_usec grace;      /* between interrupt and kill */
-    uint64_t output;    /* bytes of streams and rich results a cell */
-    uint64_t artifacts; /* bytes of /output collected a run */
-    uint64_t fixed;     /* a bit a row: what no client may loosen */
-    uint8_t network;    /* 1: it would need a way out, which this version has not */
-    cb_jail_spec jail;  /* limits and layers; name and inputs are filled in per session */
+    cb_usec wall;          /* a cell, 0: no limit */
+    cb_usec grace;         /* between interrupt and kill */
+    uint64_t output;       /* bytes of streams and rich results a cell */
+    uint64_t artifacts;    /* bytes of /output collected a run */
+    uint64_t fixed;        /* a bit a row: what no client may loosen */
+    uint8_t network;       /* 1: it would need a way out, which this version has not */
+    uint8_t active_output; /* a cb_active_output */
+    cb_jail_spec jail;     /* limits and layers; name and inputs are filled in per session */
 } cb_profile;
 
 /* Profiles in a configuration, the built-in ones among them. */

@@ -24,8 +24,7 @@
 /* Sorted. Lower ends: below them Python does not start; upper ends: no higher than the warden's
  * ceiling, which is asked again when a jail starts. */
 static const cb_row s_rows[] = {
-    {"active_output", CB_ROW_LATER, 0, 0, 0, 0, 0,
-     "this version shows outputs to command lines only, where nothing is active"},
+    {"active_output", CB_ROW_ACTIVE, FIELD (active_output), 0, 0, 0, NULL},
     {"artifacts", CB_ROW_SIZE, FIELD (artifacts), 4 * KIB, 64 * GIB, 0, NULL},
     {"cgroup", CB_ROW_LAYER, LAYER (CB_LAYER_CGROUP)},
     {"cpu", CB_ROW_PERCENT, FIELD (jail.cpu_percent), 5, 102400, 1, NULL},
@@ -54,6 +53,7 @@ _Static_assert(CB_COUNT (s_rows) <= CB_ROWS_MAX && CB_ROWS_MAX <= 64, "a bit a r
 
 static const char *const s_layer_words[] = {"off", "auto", "on"};
 static const char *const s_switch_words[] = {"off", "on"};
+static const char *const s_active_words[] = {"sandbox", "full"}; /* by cb_active_output */
 
 const cb_row *
 cb_rows (size_t *ret_count)
@@ -122,8 +122,8 @@ s_parse_word (const char *text, const char *const *words, size_t n_words, uint64
             return 0;
         }
     }
-    return cb_fail (err, CB_E_INVALID, "'%.64s' is not %s", text,
-                    n_words == 2 ? "off or on" : "off, auto or on");
+    return cb_fail (err, CB_E_INVALID, "'%.64s' is not %s%s%s or %s", text, words[0],
+                    n_words == 3 ? ", " : "", n_words == 3 ? words[1] : "", words[n_words - 1]);
 }
 
 static int
@@ -192,6 +192,8 @@ cb_row_parse (const cb_row *row, const char *text, uint64_t *ret_value, cb_err *
         return s_parse_word (text, s_layer_words, CB_COUNT (s_layer_words), ret_value, err);
     case CB_ROW_SWITCH:
         return s_parse_word (text, s_switch_words, CB_COUNT (s_switch_words), ret_value, err);
+    case CB_ROW_ACTIVE:
+        return s_parse_word (text, s_active_words, CB_COUNT (s_active_words), ret_value, err);
     case CB_ROW_FIXED:
         return s_parse_fixed (text, ret_value, err);
     case CB_ROW_ONLY:
@@ -248,6 +250,9 @@ cb_row_text (const cb_row *row, uint64_t value, char text[CB_PROFILE_TEXT])
         break;
     case CB_ROW_SWITCH:
         word = s_switch_words[value != 0];
+        break;
+    case CB_ROW_ACTIVE:
+        word = s_active_words[value != 0];
         break;
     case CB_ROW_ONLY:
         word = row->why;

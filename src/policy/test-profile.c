@@ -214,7 +214,7 @@ s_test_every_key (void)
         {"landlock", "off"},     {"uid", "on"},
         {"inherits", "default"}, {"network", "on"},
         {"start", "cold"},       {"fixed", "wall, memory,network"},
-        {"subprocesses", "off"},
+        {"subprocesses", "off"}, {"active_output", "full"},
     };
 
     s_fresh ();
@@ -226,6 +226,7 @@ s_test_every_key (void)
     ok (s_profile.output == MIB && s_profile.artifacts == 1024 * MIB, "output, artifacts");
     ok (s_profile.jail.memory == 1024 * MIB && s_profile.jail.disk == 64 * MIB, "memory, disk");
     ok (s_profile.jail.files == 100 && s_profile.jail.cpu_seconds == 60, "files, cpu_seconds");
+    ok (s_profile.active_output == CB_ACTIVE_FULL, "active_output");
     ok (s_profile.jail.cpu_percent == 150 && s_profile.jail.processes == 32, "cpu, processes");
     ok (s_profile.jail.open_files == 64 && s_profile.jail.loopback == 1, "open_files, loopback");
     ok (s_profile.jail.layers[CB_LAYER_CGROUP] == CB_LAYER_ON &&
@@ -277,7 +278,7 @@ s_test_bounds (void)
         {"cpu", ""},         {"processes", "4097"}, {"processes", "99999999999999999999999999"},
         {"open_files", "8"}, {"loopback", "auto"},  {"cgroup", "yes"},
         {"seccomp", ""},     {"inherits", "a/b"},   {"network", "yes"},
-        {"start", "fork"},   {"imports", "numpy"},  {"active_output", "sandbox"},
+        {"start", "fork"},   {"imports", "numpy"},  {"active_output", "on"},
         {"fixed", "memry"},  {"fixed", ""},         {"fixed", "seccomp"},
         {"fixed", "fixed"},  {"memroy", "1G"},      {"colour", "red"},
     };

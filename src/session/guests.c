@@ -18,9 +18,15 @@
 void
 cb_guests_publish_ (cb_session *self, const cb_jmsg *message, cb_news news)
 {
+    cb_jmsg shown = *message;
+    cb_scoped (cb_buf) cb_buf room = {.data = NULL};
+
     /* A greeting is for our own subscription. */
-    if (self->readers != NULL && strcmp (message->msg_type, "iopub_welcome") != 0)
-        cb_readers_send (self->readers, message, news);
+    if (self->readers == NULL || cb_readers_count (self->readers) == 0 ||
+        strcmp (message->msg_type, "iopub_welcome") == 0)
+        return;
+    if (cb_shown_ (self, message->msg_type, &shown.dicts[CB_DICT_CONTENT], &room))
+        cb_readers_send (self->readers, &shown, news);
 }
 
 static void
@@ -45,6 +51,15 @@ cb_guests_note_ (cb_session *self, cb_part parent, const char *text)
 {
     cb_owned (cb_json) json_t *content = json_pack ("{s:s, s:s}", "name", "stderr", "text", text);
     cb_word word = {"stream.stderr", "stream", parent, content, CB_NEWS_STATUS};
+
+    s_word (self, &word);
+}
+
+void
+cb_guests_close_comm_ (cb_session *self, cb_part parent, const char *comm_id)
+{
+    cb_owned (cb_json) json_t *content = json_pack ("{s:s, s:{}}", "comm_id", comm_id, "data");
+    cb_word word = {"comm_close", "comm_close", parent, content, CB_NEWS_STATUS};
 
     s_word (self, &word);
 }
@@ -92,6 +107,19 @@ cb_guests_on_iopub_ (cb_session *self, cb_jmsg *message)
 
 /* ---- answers ---- */
 
+/* The message for an attached client: owned; NULL when there is none. */
+static cb_zmsg *
+s_shown (cb_session *self, const cb_jmsg *message)
+{
+    cb_jmsg shown = *message;
+    cb_scoped (cb_buf) cb_buf room = {.data = NULL};
+    cb_err err = CB_ERR_INIT;
+
+    if (!cb_shown_ (self, message->msg_type, &shown.dicts[CB_DICT_CONTENT], &room))
+        return NULL;
+    return cb_jmsg_resign (&shown, self->signer, NULL, 0, &err);
+}
+
 static void
 s_give (cb_session *self, const cb_asked_row *row, cb_zmsg *message)
 {
@@ -123,13 +151,12 @@ int
 cb_guests_on_reply_ (cb_session *self, cb_channel channel, cb_jmsg *message)
 {
     cb_asked_row *row = cb_asked_find (&self->asked, message->parent_id);
-    cb_err err = CB_ERR_INIT;
 
     (void)channel;
     if (row == NULL || (row->type != NULL && (row->type->reply == NULL ||
                                               strcmp (row->type->reply, message->msg_type) != 0)))
         return 0;
-    cb_owned (cb_zmsg) cb_zmsg *copy = cb_jmsg_resign (message, self->signer, NULL, 0, &err);
+    cb_owned (cb_zmsg) cb_zmsg *copy = s_shown (self, message);
     s_give (self, row, copy);
     cb_asked_drop (&self->asked, &row);
     return 1;
@@ -203,7 +230,9 @@ cb_guests_on_input_ (cb_session *self, cb_jmsg *message)
 
     if (whom.peer != NULL && cb_run_account (entry->run, cb_cells_size_ (message)) &&
         s_keep_question (self, &whom, message)) {
-        cb_owned (cb_zmsg) cb_zmsg *copy = cb_jmsg_resign (message, whom.signer, NULL, 0, &err);
+        cb_owned (cb_zmsg) cb_zmsg *copy =
+            entry->fanout != NULL ? cb_jmsg_resign (message, whom.signer, NULL, 0, &err)
+                                  : s_shown (self, message);
         if (copy != NULL && cb_zpeer_send (whom.peer, copy, 0, &err) == CB_ZPEER_SENT) {
             cb_run_pause (entry->run, cb_now ());
             cb_kernel_hold (self->kernel, CB_CHANNEL_STDIN);

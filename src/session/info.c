@@ -126,6 +126,9 @@ cb_session_info (const cb_session *self)
     (void)json_object_set_new (info, "attached", json_integer ((json_int_t)attached));
     (void)json_object_set_new (info, "restarts", json_integer ((json_int_t)self->restarts));
     (void)json_object_set_new (info, "ephemeral", json_boolean (self->ephemeral));
+    (void)json_object_set_new (
+        info, "active_output",
+        json_string (self->profile.active_output == CB_ACTIVE_FULL ? "full" : "sandbox"));
     s_put_facts (self, info);
     if (self->death.text[0] != '\0')
         (void)json_object_set_new (info, "last_death", cb_json_words (self->death.text));

@@ -352,10 +352,12 @@ static int
 s_ask_info (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *err)
 {
     cb_part info = self->kernel != NULL ? cb_kernel_info (self->kernel) : (cb_part){NULL, 0};
+    cb_scoped (cb_buf) cb_buf room = {.data = NULL};
     cb_owned (cb_json) json_t *content = NULL;
     cb_entry *entry = NULL;
 
     if (self->running == NULL || info.data == NULL || from->channel == CB_CHANNEL_CONTROL ||
+        !cb_shown_ (self, "kernel_info_reply", &info, &room) ||
         cb_json_parse ("kernel_info", info.data, info.size, &content, NULL) < 0)
         return s_ask_other (self, guest, from, err);
     CB_TRY (s_entry_new (self, guest, from, &entry, err));
@@ -363,6 +365,28 @@ s_ask_info (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *er
     cb_guests_status_ (self, "busy", s_header (entry));
     s_reply_to (entry, content);
     (void)cb_cells_append_ (self, entry);
+    return 0;
+}
+
+/* Comms drive code in the frontend. Where nothing is active they are answered as by a kernel that
+ * does not know their target: those that a client opens are closed. */
+static int
+s_ask_comm (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *err)
+{
+    cb_jmsg *message = from->message;
+    cb_part header = message->dicts[CB_DICT_HEADER];
+    const char *id = NULL;
+
+    if (self->profile.active_output == CB_ACTIVE_FULL)
+        return s_ask_other (self, guest, from, err);
+    const json_t *content = cb_jmsg_content (message, err);
+    if (content == NULL)
+        return -CB_E_INVALID;
+    CB_TRY (cb_json_get_string (content, "comm_id", CB_MSG_ID_MAX, CB_JSON_REQUIRED, &id, err));
+    cb_guests_status_ (self, "busy", header);
+    if (strcmp (message->msg_type, "comm_open") == 0)
+        cb_guests_close_comm_ (self, header, id);
+    cb_guests_status_ (self, "idle", header);
     return 0;
 }
 
@@ -491,6 +515,9 @@ static const struct {
     const char *name;
     on_ask *on_ask;
 } s_rows[] = {
+    {"comm_close", s_ask_comm},
+    {"comm_msg", s_ask_comm},
+    {"comm_open", s_ask_comm},
     {"execute_request", s_ask_execute},
     {"interrupt_request", s_ask_interrupt},
     {"kernel_info_request", s_ask_info},

@@ -1,8 +1,9 @@
 /* session-int.h - the inside of a session, for its own files only: session.c, cells.c, runs.c,
- * queue.c, guests.c, requests.c, queries.c, save.c and info.c. */
+ * queue.c, guests.c, shown.c, requests.c, queries.c, save.c and info.c. */
 #ifndef CB_SESSION_SESSION_INT_H
 #define CB_SESSION_SESSION_INT_H
 
+#include "base/buf.h"
 #include "kernel/kernel.h"
 #include "session/asked.h"
 #include "session/readers.h"
@@ -184,6 +185,11 @@ void cb_cells_answered_ (cb_session *self);
 uint64_t cb_cells_size_ (const cb_jmsg *message);
 int cb_cells_is_idle_ (cb_jmsg *status);
 
+/* shown.c: what attached clients may see of a kernel's message. Replaces the content by one in
+ * room, which is initialised here and is the caller's to end, or leaves it. 0: nothing of it. */
+int cb_shown_ (cb_session *self, const char *msg_type, cb_part *content, cb_buf *room)
+    __attribute__ ((warn_unused_result));
+
 /* guests.c: what attached clients see and say. */
 /* A message for all readers of iopub. */
 void cb_guests_publish_ (cb_session *self, const cb_jmsg *message, cb_news news);
@@ -191,6 +197,8 @@ void cb_guests_publish_ (cb_session *self, const cb_jmsg *message, cb_news news)
 void cb_guests_status_ (cb_session *self, const char *state, cb_part parent);
 /* Text on stderr for those who watch a request. */
 void cb_guests_note_ (cb_session *self, cb_part parent, const char *text);
+/* A comm that a client opened for this request is closed. */
+void cb_guests_close_comm_ (cb_session *self, cb_part parent, const char *comm_id);
 /* An error on iopub for a request. */
 void cb_guests_error_ (cb_session *self, cb_part parent, const json_t *content);
 /* To one guest on one channel; what it does not read is dropped. */
