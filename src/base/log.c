@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include "base/buf.h"
+#include "base/name.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -29,13 +30,15 @@ static void
 s_put_quoted (cb_buf *line, const char *text)
 {
     (void)cb_buf_put (line, "\"", 1);
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
-        if (*at == '"' || *at == '\\')
-            (void)cb_buf_printf (line, "\\%c", *at);
-        else if (*at < 0x20 || *at == 0x7f)
-            (void)cb_buf_printf (line, "\\x%02x", *at);
+    for (size_t step = 1; *text != '\0'; text += step) {
+        size_t size = cb_utf8_shown (text);
+        step = size > 0 ? size : 1;
+        if (*text == '"' || *text == '\\')
+            (void)cb_buf_printf (line, "\\%c", *text);
+        else if (size == 0)
+            (void)cb_buf_printf (line, "\\x%02x", (unsigned)(unsigned char)*text);
         else
-            (void)cb_buf_put (line, at, 1);
+            (void)cb_buf_put (line, text, size);
     }
     (void)cb_buf_put (line, "\"", 1);
 }

@@ -58,6 +58,23 @@ cb_utf8_valid (const char *bytes, size_t size)
     return 1;
 }
 
+size_t
+cb_utf8_shown (const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    size_t size = s_utf8_step (at, strnlen (text, 4));
+
+    if (size == 1)
+        return *at >= 0x20 && *at != 0x7f;
+    if (size == 2)
+        return at[0] == 0xc2 && at[1] < 0xa0 ? 0 : size;
+    if (size == 3 && at[0] == 0xe2 &&
+        ((at[1] == 0x80 && at[2] >= 0xaa && at[2] <= 0xae) ||
+         (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9)))
+        return 0;
+    return size;
+}
+
 int
 cb_utf8_mend (const char *bytes, size_t size, cb_buf *into)
 {
@@ -85,8 +102,8 @@ cb_file_name_check (const char *name, cb_err *err)
         strcmp (name, "..") == 0 || !cb_utf8_valid (name, size))
         return cb_fail (err, CB_E_INVALID, "not a usable file name (1 to %d bytes of UTF-8)",
                         CB_FILE_NAME_MAX - 1);
-    for (const unsigned char *at = (const unsigned char *)name; *at != '\0'; at++)
-        if (*at < 0x20 || *at == 0x7f || *at == '/' || (*at == 0xc2 && at[1] < 0xa0))
+    for (const char *at = name; *at != '\0'; at += cb_utf8_shown (at))
+        if (*at == '/' || cb_utf8_shown (at) == 0)
             return cb_fail (err, CB_E_INVALID,
                             "a file name has a '/' or a control character in it");
     return 0;

@@ -17,9 +17,13 @@
  * a sentence that names `what` ("session", "profile"). */
 int cb_name_check (const char *what, const char *name, cb_err *err);
 
-/* One path component that is safe to show and to make: no '/', no control characters, not "."
- * or "..", valid UTF-8: 0 or -CB_E_INVALID. */
+/* One path component that is safe to show and to make: no '/', nothing that cb_utf8_shown refuses,
+ * not "." or "..", valid UTF-8: 0 or -CB_E_INVALID. */
 int cb_file_name_check (const char *name, cb_err *err);
+
+/* Bytes of the character at the beginning of a text, 0 when no terminal should see it: a control
+ * character (C0, C1), one that turns text round (U+202A-202E, U+2066-2069), no UTF-8, the end. */
+size_t cb_utf8_shown (const char *text);
 
 /* Whether size bytes are well-formed UTF-8 (no surrogates, nothing over U+10FFFF). */
 int cb_utf8_valid (const char *bytes, size_t size);

@@ -61,8 +61,22 @@ test_names (void)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         ok (cb_name_check ("session", bad[i], NULL) == -CB_E_INVALID, "a bad name: %zu", i);
     ok (cb_file_name_check ("t\xc3\xa4g.csv", NULL) == 0, "a file name in UTF-8");
-    const char *const bad_files[] = {"",        ".",         "..",   "a/b",         "a\nb",
-                                     "\x1b[2J", "a\xc2\x9b", "\xff", "\xed\xa0\x80"};
+    ok (cb_file_name_check ("\xe2\x80\x93 \xe2\x82\xac \xf0\x9f\x90\x8d", NULL) == 0,
+        "and in other scripts");
+    ok (cb_utf8_shown ("") == 0 && cb_utf8_shown ("\xe2\x80") == 0 && cb_utf8_shown ("\t") == 0 &&
+            cb_utf8_shown ("\xe2\x80\xab") == 0 && cb_utf8_shown ("\xe2\x80\xafx") == 3,
+        "what a terminal may see");
+    const char *const bad_files[] = {"",
+                                     ".",
+                                     "..",
+                                     "a/b",
+                                     "a\nb",
+                                     "\x1b[2J",
+                                     "a\xc2\x9b",
+                                     "\xff",
+                                     "\xed\xa0\x80",
+                                     "a\xe2\x80\xaegpj.exe",
+                                     "\xe2\x81\xa6x"};
     for (size_t i = 0; i < sizeof bad_files / sizeof bad_files[0]; i++)
         ok (cb_file_name_check (bad_files[i], NULL) == -CB_E_INVALID, "a bad file name: %zu", i);
 }

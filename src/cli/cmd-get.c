@@ -3,6 +3,7 @@
 #include "base/fdio.h"
 #include "base/name.h"
 #include "cli/conn.h"
+#include "cli/out.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,10 +17,20 @@ typedef struct s_target {
     const char *path;
     char temporary[PATH_MAX]; /* "" when we write straight into path */
     int fd;
+    bool raw;
+    cb_out out; /* for a terminal, which must not obey what is in the file */
 } s_target;
 
 static int
-s_get_steps (cb_conn *conn, const char *session, const char *path, int fd, cb_err *err)
+s_write (s_target *target, const void *bytes, size_t size, cb_err *err)
+{
+    if (target->out.term.tty && !target->raw)
+        return cb_out_foreign (&target->out, bytes, size, err);
+    return cb_write_all (target->fd, bytes, size, err);
+}
+
+static int
+s_get_steps (cb_conn *conn, const char *session, const char *path, s_target *target, cb_err *err)
 {
     json_int_t offset = 0;
 
@@ -34,7 +45,7 @@ s_get_steps (cb_conn *conn, const char *session, const char *path, int fd, cb_er
                                                path, "offset", offset, "size", S_STEP),
                                     &step, &reply, err));
         const void *bytes = cellblock_event_buffer (event, 0, &size);
-        int result = bytes != NULL ? cb_write_all (fd, bytes, size, err) : 0;
+        int result = bytes != NULL ? s_write (target, bytes, size, err) : 0;
         cellblock_event_free (&event);
         CB_TRY (result);
         CB_TRY (cb_json_get_bool (reply, "eof", 0, &end, err));
@@ -65,7 +76,10 @@ s_open_target (s_target *target, cb_err *err)
         if (target->fd < 0)
             target->temporary[0] = '\0';
     }
-    return target->fd < 0 ? cb_fail_errno (err, CB_E_IO, "%s", target->path) : 0;
+    if (target->fd < 0)
+        return cb_fail_errno (err, CB_E_IO, "%s", target->path);
+    cb_out_init (&target->out, target->fd);
+    return 0;
 }
 
 static int
@@ -74,6 +88,8 @@ s_close_target (s_target *target, int result, cb_err *err)
     mode_t mask = umask (022);
 
     (void)umask (mask);
+    if (result == 0 && target->out.term.tty && !target->raw)
+        result = cb_out_settle (&target->out, err);
     if (result == 0 && target->temporary[0] != '\0' &&
         (fchmod (target->fd, 0666 & ~mask) < 0 || rename (target->temporary, target->path) < 0))
         result = cb_fail_errno (err, CB_E_IO, "%s", target->path);
@@ -84,12 +100,12 @@ s_close_target (s_target *target, int result, cb_err *err)
 }
 
 static int
-s_get (const cb_cli *cli, const cb_words *words, const char *file, cb_err *err)
+s_get (const cb_cli *cli, const cb_words *words, const char *file, bool raw, cb_err *err)
 {
     cb_conn conn = {0};
     const char *slash = strrchr (words->items[1], '/');
     const char *name = slash != NULL ? slash + 1 : words->items[1];
-    s_target target = {.path = file != NULL ? file : name, .fd = -1};
+    s_target target = {.path = file != NULL ? file : name, .fd = -1, .raw = raw};
     cb_err why = CB_ERR_INIT;
 
     if (file == NULL && cb_file_name_check (name, &why) < 0)
@@ -98,7 +114,7 @@ s_get (const cb_cli *cli, const cb_words *words, const char *file, cb_err *err)
     if (result == 0)
         result = s_open_target (&target, err);
     if (result == 0) {
-        result = s_get_steps (&conn, words->items[0], words->items[1], target.fd, err);
+        result = s_get_steps (&conn, words->items[0], words->items[1], &target, err);
         result = s_close_target (&target, result, err);
     }
     cb_conn_done (&conn);
@@ -112,14 +128,16 @@ cb_cmd_get (cb_cli *cli, char **argv)
     cb_err err = CB_ERR_INIT;
     const char *file = NULL;
     int code = CB_EXIT_OK;
+    bool raw = false;
     const cb_option options[] = {
         {"output", 'o', CB_OPTION_TEXT, &file, "FILE",
          "where to write it (- is standard output; without: its own name, here)"},
+        {"raw", 0, CB_OPTION_FLAG, &raw, NULL, "write it to a terminal as it is"},
         {0},
     };
     const cb_synopsis synopsis = {
         "get",
-        "NAME PATH [-o FILE]",
+        "NAME PATH [-o FILE] [--raw]",
         "Copies a file out of a session. PATH is as the session sees it (/output/plot.png);\n"
         "a relative one is below /work.",
         options,
@@ -128,5 +146,5 @@ cb_cmd_get (cb_cli *cli, char **argv)
 
     if (cb_cli_options (cli, &synopsis, argv, &words, &code) != 0)
         return code;
-    return s_get (cli, &words, file, &err) < 0 ? cb_cli_failed (&err) : CB_EXIT_OK;
+    return s_get (cli, &words, file, raw, &err) < 0 ? cb_cli_failed (&err) : CB_EXIT_OK;
 }

@@ -54,30 +54,13 @@ cb_filer_path_check (const char *path, int empty_too, cb_err *err)
     }
 }
 
-/* Bytes of the printable character at `at`, 0 where it has to be escaped. */
-static size_t
-s_printable (const char *at)
-{
-    const unsigned char *byte = (const unsigned char *)at;
-
-    if (*byte < 0x80)
-        return *byte >= 0x20 && *byte != 0x7f && *byte != '\\' ? 1 : 0;
-    for (size_t size = 2; size <= 4; size++) {
-        if (strnlen (at, size) < size)
-            return 0;
-        if (cb_utf8_valid (at, size))
-            return byte[0] == 0xc2 && byte[1] < 0xa0 ? 0 : size;
-    }
-    return 0;
-}
-
 const char *
 cb_filer_shown (const char *name, char shown[CB_SHOWN_MAX])
 {
     size_t used = 0;
 
     while (*name != '\0' && used + 8 < CB_SHOWN_MAX) {
-        size_t size = s_printable (name);
+        size_t size = *name != '\\' ? cb_utf8_shown (name) : 0;
         if (size == 0) {
             used += (size_t)snprintf (shown + used, CB_SHOWN_MAX - used, "\\x%02x",
                                       (unsigned)(unsigned char)*name);
