@@ -1,6 +1,7 @@
 /* probe-cgroups.c - whether memory, processes and processor time of a jail can be bounded: a group
  * is really made, and removed again, where the daemon would make it. Version 2 first, then 1. */
 #include "cli/doctor.h"
+#include "cli/scope.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -13,6 +14,8 @@
 #define S_TEXT        8192
 #define S_CGROUP2_FS  0x63677270
 #define S_CGROUP_ROOT "/sys/fs/cgroup"
+/* What is lost without. */
+#define S_LOSS "; memory is held by a watchdog, processor shares are not"
 
 /* Our path in the hierarchy of a controller ("" is version 2), from /proc/self/cgroup. */
 static bool
@@ -120,6 +123,65 @@ s_find_v1 (const char *controller)
     return s_can_make (folder);
 }
 
+/* Why systemd gives an ordinary user no group. */
+static void
+s_explain_scope (cb_finding *finding)
+{
+    switch (cb_scope_look ()) {
+    case CB_SCOPE_NO_SYSTEMD:
+        cb_finding_cause (finding, CB_PROBE_WEAKER,
+                          "this machine was not booted with systemd, so nobody delegates control "
+                          "groups to an ordinary user" S_LOSS);
+        cb_finding_mend (finding, "start the daemon as root");
+        return;
+    case CB_SCOPE_NO_BUSCTL:
+        cb_finding_cause (finding, CB_PROBE_WEAKER,
+                          "/usr/bin/busctl is missing, with which systemd is asked" S_LOSS);
+        cb_finding_mend (finding, "apt-get install systemd");
+        return;
+    case CB_SCOPE_NO_BUS:
+        cb_finding_cause (finding, CB_PROBE_WEAKER,
+                          "no user manager answers for uid %u (no /run/user/%u/bus): no login "
+                          "session, or dbus-user-session is not installed" S_LOSS,
+                          geteuid (), geteuid ());
+        cb_finding_mend (finding,
+                         "apt-get install dbus-user-session\nloginctl enable-linger %u (as root)",
+                         geteuid ());
+        return;
+    case CB_SCOPE_NONE_NEEDED:
+    case CB_SCOPE_NO_V2:
+    case CB_SCOPE_POSSIBLE:
+        break;
+    }
+    cb_finding_cause (finding, CB_PROBE_WEAKER,
+                      "the group we are in is ours, but holds other processes or lacks memory and "
+                      "pids, and so do those above" S_LOSS);
+    cb_finding_mend (finding, "cellblock daemon stop; systemd-run --user --unit=cellblockd "
+                              "-p Delegate=yes cellblockd --foreground");
+}
+
+/* Whether the scope we were given has the controllers. */
+static bool
+s_scope_usable (const char *own, cb_finding *finding)
+{
+    char folder[PATH_MAX];
+
+    int size = snprintf (folder, sizeof folder, S_CGROUP_ROOT "%s", own);
+    if (size > 0 && (size_t)size < sizeof folder &&
+        s_file_has (folder, "cgroup.controllers", "memory") &&
+        s_file_has (folder, "cgroup.controllers", "pids") && s_can_make (folder))
+        return true;
+    cb_finding_found (finding, "version 2, without memory and pids");
+    cb_finding_cause (
+        finding, CB_PROBE_WEAKER,
+        "the user's systemd was not delegated the controllers memory and pids" S_LOSS);
+    cb_finding_mend (finding, "mkdir -p /etc/systemd/system/user@.service.d\n"
+                              "printf '[Service]\\nDelegate=cpu io memory pids\\n' "
+                              ">/etc/systemd/system/user@.service.d/delegate.conf\n"
+                              "systemctl daemon-reload; then log in again");
+    return false;
+}
+
 static void
 s_explain_v2 (cb_finding *finding)
 {
@@ -134,11 +196,31 @@ s_explain_v2 (cb_finding *finding)
                          "--security-opt unmask=/sys/fs/cgroup)");
         return;
     }
-    cb_finding_cause (finding, CB_PROBE_WEAKER,
-                      "no group is delegated to this user; memory is held by a watchdog, processor "
-                      "shares are not");
-    cb_finding_mend (finding, "cellblock daemon stop; systemd-run --user --unit=cellblockd "
-                              "-p Delegate=yes cellblockd --foreground");
+    s_explain_scope (finding);
+}
+
+/* What a daemon that we start would do: a scope of its own. In the probe's child. */
+static bool
+s_find_in_scope (cb_finding *finding)
+{
+    char folder[PATH_MAX];
+    cb_err err = CB_ERR_INIT;
+
+    if (cb_scope_look () != CB_SCOPE_POSSIBLE)
+        return false;
+    if (cb_scope_enter (&err) < 0) {
+        cb_finding_found (finding, "version 2, not for us");
+        cb_finding_cause (finding, CB_PROBE_WEAKER, "%.300s" S_LOSS, err.text);
+        cb_finding_mend (finding,
+                         "systemctl --user status (is the user manager well?); loginctl "
+                         "enable-linger %u",
+                         geteuid ());
+        return true;
+    }
+    if (!s_own_path ("", folder, sizeof folder) || !s_scope_usable (folder, finding))
+        return true;
+    cb_finding_found (finding, "version 2, a scope that systemd delegates to each daemon");
+    return true;
 }
 
 void
@@ -153,7 +235,8 @@ cb_probe_cgroups (cb_finding *finding)
         return;
     }
     if (unified) {
-        s_explain_v2 (finding);
+        if (!s_find_in_scope (finding))
+            s_explain_v2 (finding);
         return;
     }
     bool memory = s_find_v1 ("memory");
@@ -172,4 +255,39 @@ cb_probe_cgroups (cb_finding *finding)
     cb_finding_mend (finding, geteuid () == 0 ? "mount -t cgroup2 none " S_CGROUP_ROOT
                                               : "run the daemon as root, or on a system with "
                                                 "cgroups version 2 and systemd");
+}
+
+/* A kernel that counts no swap lets a jail have twice its memory: half of it on disk. */
+void
+cb_probe_swap (cb_finding *finding)
+{
+    char text[S_TEXT] = "";
+    char own[PATH_MAX] = "";
+    char file[PATH_MAX];
+    struct statfs info;
+
+    bool has_swap = cb_probe_read ("/proc/swaps", text, sizeof text) == 0 &&
+                    strchr (text, '\n') != NULL && strchr (text, '\n')[1] != '\0';
+    if (!has_swap) {
+        cb_finding_found (finding, "this machine has none");
+        return;
+    }
+    bool unified = statfs (S_CGROUP_ROOT, &info) == 0 && info.f_type == S_CGROUP2_FS;
+    if (!s_own_path (unified ? "" : "memory", own, sizeof own))
+        own[0] = '\0';
+    (void)snprintf (file, sizeof file,
+                    unified ? S_CGROUP_ROOT "%.3900s/memory.swap.max"
+                            : S_CGROUP_ROOT "/memory%.3900s/memory.memsw.limit_in_bytes",
+                    own);
+    /* The root of all has no limits of its own; every kernel of version 2 since 4.5 has them. */
+    if (access (file, F_OK) == 0 || (unified && own[0] == '\0')) {
+        cb_finding_found (finding, "none for jails");
+        return;
+    }
+    cb_finding_found (finding, "not counted");
+    cb_finding_cause (finding, CB_PROBE_WEAKER,
+                      "this kernel does not count the swap of control groups (no %.200s): a jail "
+                      "may have as much again on disk",
+                      file);
+    cb_finding_mend (finding, "add swapaccount=1 to the kernel's command line, or swapoff -a");
 }

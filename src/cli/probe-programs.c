@@ -131,3 +131,21 @@ cb_probe_matplotlib (cb_finding *finding)
 {
     s_look_for_module (finding, "matplotlib", CB_PROBE_WEAKER);
 }
+
+void
+cb_probe_scipy (cb_finding *finding)
+{
+    s_look_for_module (finding, "scipy", CB_PROBE_WEAKER);
+}
+
+void
+cb_probe_sklearn (cb_finding *finding)
+{
+    s_look_for_module (finding, "sklearn", CB_PROBE_WEAKER);
+}
+
+void
+cb_probe_debugger (cb_finding *finding)
+{
+    s_look_for_module (finding, "debugpy", CB_PROBE_WEAKER);
+}

@@ -12,6 +12,7 @@
 #include "base/fdio.h"
 #include "base/runtime.h"
 #include "base/tree.h"
+#include "cli/scope.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -188,6 +189,8 @@ s_child_exec (const cb_start *self, int ready, int errors)
         argv[n++] = (char *)(uintptr_t)self->settings->items[i];
     }
     argv[n] = NULL;
+    /* Without a group of its own the daemon does without, and says so to who asks. */
+    (void)!cb_scope_enter (NULL);
     s_keep_environment ();
     (void)execv (self->program, argv);
     (void)dprintf (2, "%s: %s\n", self->program, strerror (errno));

@@ -44,11 +44,14 @@ cb_session_limits (const cb_profile *profile)
     return limits;
 }
 
-static json_t *
-s_layers (const cb_launch_started *facts)
+json_t *
+cb_session_layers_ (const cb_session *self)
 {
-    unsigned layers = facts->layers;
+    const cb_launch_started *facts = self->kernel != NULL ? cb_kernel_facts (self->kernel) : NULL;
+    unsigned layers = facts != NULL ? facts->layers : 0;
 
+    if (facts == NULL)
+        return json_null ();
     return json_pack ("{s:s, s:b, s:o, s:b}", "cgroup", facts->cgroup, "seccomp",
                       (layers >> CB_LAYER_SECCOMP & 1U) != 0, "landlock",
                       layers >> CB_LAYER_LANDLOCK & 1U
@@ -85,7 +88,8 @@ s_put_facts (const cb_session *self, json_t *info)
                                facts != NULL ? json_integer (facts->kernel_pid) : json_null ());
     (void)json_object_set_new (info, "uid",
                                facts != NULL ? json_integer (facts->uid) : json_null ());
-    (void)json_object_set_new (info, "layers", facts != NULL ? s_layers (facts) : json_null ());
+    (void)json_object_set_new (info, "layers",
+                               facts != NULL ? cb_session_layers_ (self) : json_null ());
 }
 
 /* Those who wait for a cell of it: one that runs on without its client has none. */

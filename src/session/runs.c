@@ -104,6 +104,8 @@ s_finish (cb_entry *self, json_t *artifacts, const char *trouble)
     json_array_foreach (artifacts, i, artifact) cb_fanout_tell (self->fanout, "artifact", artifact);
     if (trouble[0] != '\0')
         (void)json_object_set_new (result, "artifacts_error", cb_json_words (trouble));
+    (void)json_object_set_new (result, "profile", json_string (self->session->profile.name));
+    (void)json_object_set_new (result, "layers", cb_session_layers_ (self->session));
     cb_save_over_ (self->session, 1);
     cb_fanout_finish (self->fanout, "run_reply", result);
     cb_log_debug ("run over", CB_STR ("session", self->session->name),

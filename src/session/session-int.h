@@ -110,6 +110,9 @@ struct cb_session {
 };
 
 /* The next deadline may be earlier now. */
+/* Which layers hold its jail (of the last kernel, when that is gone), null before the first. New
+ * reference. */
+json_t *cb_session_layers_ (const cb_session *self);
 void cb_session_arm_ (cb_session *self);
 void cb_session_become_ (cb_session *self, cb_session_state next);
 /* What a death means for those who use the session, in words; "" when it ends with its kernel. */

@@ -50,3 +50,20 @@ def test_a_missing_package_is_named_with_its_command(house, hide, package):
                           capture_output=True, text=True, timeout=60)
     assert done.returncode != 0
     assert "apt-get install" in done.stderr and package in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("before,name,cause,mend", [
+    ("unshare -Uc --keep-caps sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; exec \"$@\"' -",
+     "user", "user.max_user_namespaces is 0", "sysctl -w user.max_user_namespaces="),
+    ("unshare -Ur", "uid", "maps no uid", "map more ids"),
+    ("unshare -Ur", "user", "maps uid 0 only", "map more ids"),
+    ("sh -c 'ulimit -n 500; exec \"$@\"' -", "open files", "few sessions", "ulimit -Hn"),
+])
+def test_doctor_names_what_an_ordinary_user_lacks(user_house, before, name, cause, mend):
+    """Each in a user namespace of one's own, where a sysctl or a map is a private matter."""
+    script = before + " " + user_house.program("cellblock") + " doctor -o json"
+    done = user_house.user.run("sh", "-c", script, env=user_house.env)
+    report = json.loads(done.stdout)
+    probe = next(p for p in report["probes"] if p["name"] == name)
+    assert probe["state"] != "ok" and cause in probe["cause"] and mend in probe["mend"], probe
+    assert report["holds"] is False and done.returncode == 1
