@@ -151,9 +151,10 @@ class House:
         """The command line as a subprocess.Popen with pipes; the test ends it."""
         more.setdefault("stdin", subprocess.DEVNULL)
         more.setdefault("env", self.env)
-        return subprocess.Popen(
-            self._prefix() + [self.program("cellblock"), *arguments], stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, cwd="/", **more)
+        more.setdefault("stdout", subprocess.PIPE)
+        more.setdefault("stderr", subprocess.PIPE)
+        return subprocess.Popen(self._prefix() + [self.program("cellblock"), *arguments],
+                                text=True, cwd="/", **more)
 
     def json(self, *arguments, **more):
         """What `cellblock ... -o json` prints, as an object."""
