@@ -55,6 +55,7 @@ int cb_cli_options (cb_cli *cli, const cb_synopsis *synopsis, char **argv, cb_wo
 typedef int cb_command_fn (cb_cli *cli, char **argv);
 
 cb_command_fn cb_cmd_attach;
+cb_command_fn cb_cmd_config;
 cb_command_fn cb_cmd_daemon;
 cb_command_fn cb_cmd_doctor;
 cb_command_fn cb_cmd_files;

@@ -25,6 +25,7 @@ static cb_command_fn s_help;
 
 static const cb_command s_commands[] = {
     {"attach", cb_cmd_attach, "tell how other Jupyter clients reach a session"},
+    {"config", cb_cmd_config, "show what the configuration says and where"},
     {"daemon", cb_cmd_daemon, "start, stop, look at the daemon"},
     {"doctor", cb_cmd_doctor, "what this machine can enforce, what is missing, how to mend it"},
     {"files", cb_cmd_files, "list the files of a session"},

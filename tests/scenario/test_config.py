@@ -92,3 +92,28 @@ def test_sessions_are_bounded(house):
     assert reply.content["ename"] == "limit" and "2" in reply.content["evalue"]
     client.call("stop", session=names[0])
     client.call("new")
+
+
+def test_what_is_configured_and_where(house):
+    low = write(house, "[broker]\nsessions = 7\n[profile big]\nmemory = 1G\nwall = 20 s\n", "low")
+    high = write(house, "[profile big]\nmemory = 2G\n[model far]\nmodel = m\n", "high")
+    more = ("-C", high, "--set", "profile.big.files=999")
+    env = {"CELLBLOCK_CONFIG": low}
+    done = house.cellblock("config", "show", "--origin", *more, env=env)
+    rows = [line.split(None, 5) for line in done.stdout.splitlines()[1:]]
+    assert [" ".join(row) for row in rows] == [
+        "[broker] sessions 7 %s:2" % low, "[profile big] memory 2G %s:2" % high,
+        "[profile big] wall 20 s %s:5" % low,
+        "[profile big] files 999 --set profile.big.files=999", "[model far] model m %s:4" % high]
+    shown = house.cellblock("config", "show", *more, env=env).stdout
+    again = write(house, shown, "again")
+    assert house.cellblock("config", "show", "-C", again).stdout == shown
+    assert house.json("config", "show", *more, env=env)["profile big"]["memory"] == {
+        "value": "2G", "origin": high + ":2"}
+    nothing = house.cellblock("config", "show", env={"XDG_CONFIG_HOME": house.folder})
+    assert nothing.returncode == 0 and "nothing is configured" in nothing.stderr
+    bad = write(house, "[profil x]\na = 1\n", "bad")
+    done = house.cellblock("config", "show", "-C", bad)
+    assert done.returncode == 1 and bad + ":1" in done.stderr and "'profile'" in done.stderr
+    assert house.cellblock("config", "sho").returncode == 2
+    assert not os.path.exists(os.path.join(house.runtime_dir, "broker.json"))

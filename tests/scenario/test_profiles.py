@@ -217,6 +217,6 @@ def test_a_layer_that_is_on_must_be_there(house, tmp_path):
     done = subprocess.run(["unshare", "-m", "sh", "-c", script], env=house.env, check=False,
                           capture_output=True, text=True, timeout=100)
     assert "the profile demands the layer cgroup, which this machine cannot give" in done.stderr
-    assert done.stdout.startswith("1\n")
+    assert done.stdout.startswith("1\n{"), done
     run = json.loads(done.stdout[2:])
     assert (run["status"], run["layers"]["cgroup"]) == ("ok", "none"), run
