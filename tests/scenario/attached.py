@@ -15,7 +15,8 @@ from jupyter_client.session import Session
 
 from wireclient import endpoint, load_connection
 
-SECONDS = 20
+# Seconds that an answer may take on a busy machine.
+SECONDS = 120
 
 
 def connection_file(house, name="amber"):
@@ -26,7 +27,16 @@ def attach(house, name="amber"):
     client = BlockingKernelClient()
     client.load_connection_file(connection_file(house, name))
     client.start_channels()
-    client.wait_for_ready(timeout=SECONDS)
+    until = time.monotonic() + SECONDS
+    while True:
+        try:
+            client.wait_for_ready(timeout=SECONDS)
+            break
+        except RuntimeError:  # it takes a heartbeat that is late by a second for a death
+            if time.monotonic() > until:
+                raise
+    # It asked until it was answered: what is still to come of that comes before this.
+    reply_to(client, client.kernel_info())
     return client
 
 
@@ -60,6 +70,29 @@ def iopub_until_idle(client, msg_id, timeout=SECONDS):
         got.append((message["msg_type"], message["content"]))
         if got[-1] == ("status", {"execution_state": "idle"}):
             return got
+
+
+def iopub_until(client, true, timeout=SECONDS):
+    """Whole messages of iopub, for whomever, up to the first for which true(message) is."""
+    got, until = [], time.monotonic() + timeout
+    while True:
+        got.append(client.get_iopub_msg(timeout=max(until - time.monotonic(), 0.01)))
+        if true(got[-1]):
+            return got
+
+
+def is_idle_of(msg_id):
+    """For iopub_until: whether a message ends what belongs to this request."""
+    return lambda message: (message["parent_header"].get("msg_id") == msg_id and
+                            message["content"].get("execution_state") == "idle")
+
+
+def settle(*clients):
+    """Everything that was published before has come to each of them, and is thrown away."""
+    msg_id = clients[0].execute("pass", silent=True)
+    reply_to(clients[0], msg_id)
+    for client in clients:
+        iopub_until(client, is_idle_of(msg_id))
 
 
 def run(client, code, timeout=SECONDS, **more):
@@ -143,6 +176,22 @@ class Raw:
             return None
         _, frames = self.session.feed_identities(self.socket(channel).recv_multipart())
         return self.session.deserialize(frames)
+
+    def subscribed(self, code="print()"):
+        """Runs the code until something of it comes on iopub, and reads on to its idle: from then
+        on everything comes. With topics the code has to publish one of them."""
+        until = time.monotonic() + SECONDS
+        self.socket("iopub")
+        while True:
+            self.reply(self.execute(code))
+            if self.socket("iopub").poll(200):
+                break
+            assert time.monotonic() < until, "nothing comes on iopub"
+        last = self.execute(code)
+        self.reply(last)
+        while self.receive("iopub")["parent_header"].get("msg_id") != last:
+            pass
+        return self
 
     def execute(self, code, **more):
         content = {"code": code, "silent": False, "store_history": True, "user_expressions": {},

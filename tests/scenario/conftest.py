@@ -14,10 +14,12 @@ Marked `everyone`, a test with one of the first fixtures runs twice: as root and
 The build tree is $top_builddir (make sets it), else $CELLBLOCK_BUILD, else build/ in the source.
 Run with: /usr/bin/python3 -B -m pytest tests/scenario
 """
+import faulthandler
 import os
 import signal
 import sys
 import tempfile
+import threading
 
 sys.dont_write_bytecode = True
 
@@ -28,7 +30,11 @@ import users  # noqa: E402
 from house import House  # noqa: E402
 
 SOURCE = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-SECONDS = 120
+SECONDS = 300
+# After its seconds a test is interrupted again and again, this far apart: its fixtures may hang as
+# it did. When that is of no use either, the run ends, with the test's name and all stacks.
+AGAIN = 30
+HOPELESS = 120
 LOG_LINES = 150
 
 # What also runs against a build with sanitizers (-m sanitized): everything in these files that is
@@ -46,8 +52,32 @@ def build_folder():
     return os.path.join(SOURCE, "build")
 
 
+def seconds_of(item):
+    marker = item.get_closest_marker("limit")
+    return marker.args[0] if marker else SECONDS
+
+
 def pytest_configure(config):
     leaks.become_subreaper()
+    # Not yet captured here: what is written there is read by whoever reads of a run that hangs.
+    config.stash[STDERR] = os.fdopen(os.dup(2), "w", encoding="utf-8")
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    """A hang that no signal ends (in C, in a thread, behind a swallowed exception) ends the run."""
+    stderr, seconds = item.config.stash[STDERR], seconds_of(item) + HOPELESS
+
+    def name():
+        stderr.write("\n%s hangs for more than %d s: the run ends\n" % (item.nodeid, seconds))
+        stderr.flush()
+    named = threading.Timer(seconds, name)
+    named.daemon = True
+    named.start()
+    faulthandler.dump_traceback_later(seconds + 2, exit=True, file=stderr)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+    named.cancel()
 
 
 def pytest_collection_modifyitems(items):
@@ -63,16 +93,16 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def _limit(request):
-    """No test hangs: after its seconds the main thread gets a TimeoutError."""
-    marker = request.node.get_closest_marker("limit")
-    seconds = marker.args[0] if marker else SECONDS
+    """No test hangs: after its seconds the main thread gets a TimeoutError, and more of them as
+    long as it does not end."""
+    seconds = seconds_of(request.node)
 
     def on_alarm(*_):
         raise TimeoutError("the test took longer than %d s" % seconds)
     before = signal.signal(signal.SIGALRM, on_alarm)
-    signal.alarm(seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
     yield
-    signal.alarm(0)
+    signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)
 
 
@@ -168,6 +198,7 @@ def pytest_sessionfinish(session):
 
 
 BEFORE = pytest.StashKey()
+STDERR = pytest.StashKey()
 
 
 def pytest_sessionstart(session):

@@ -15,8 +15,14 @@ import time
 import leaks
 import wireclient
 
-START_SECONDS = 20
-STOP_SECONDS = 20
+# On a busy machine everything may take long.
+START_SECONDS = 120
+STOP_SECONDS = 120
+
+# What a cell may take where a test says nothing else: the default of 10 s is short for a machine
+# that is as busy as tests make it.
+WALL_SECONDS = 120
+SETTINGS = "[profile default]\nwall = %d s\n" % WALL_SECONDS
 
 # Words in a log or on stderr that are always a bug of ours.
 BUGS = re.compile(r"AddressSanitizer|LeakSanitizer|UndefinedBehavior|runtime error:|"
@@ -39,9 +45,11 @@ class House:
         self.runtime_dir = os.path.join(self.folder, "r")
         self.state_dir = os.path.join(self.folder, "s")
         self.tmp = self._private_folder("t")
+        self.config_home = self._own_settings()
         self.log_path = os.path.join(self.folder, "foreground.log")
         self.before = leaks.descendants()
         self.daemon = None
+        self.patience = leaks.PATIENCE  # with processes that should have ended
         self.wardens = set()
         self.clients = []
         self.env = self._environment()
@@ -53,6 +61,15 @@ class House:
             os.chown(path, self.user.uid, self.user.gid)
         return path
 
+    def _own_settings(self):
+        """$XDG_CONFIG_HOME: also, nothing of the configuration of who runs the tests is read."""
+        folder = os.path.join(self.folder, "c", "cellblock")
+        os.makedirs(folder, mode=0o755)
+        with open(os.path.join(folder, "cellblock.conf"), "w", encoding="utf-8") as file:
+            file.write(SETTINGS)
+        os.chmod(file.name, 0o644)
+        return os.path.dirname(folder)
+
     def _environment(self):
         keep = ("PATH", "LANG", "HOME", "USER", "LOGNAME", "ASAN_OPTIONS", "UBSAN_OPTIONS",
                 "LSAN_OPTIONS")
@@ -60,7 +77,7 @@ class House:
         if self.user:
             env.update(self.user.environment())
         env.update(CELLBLOCK_RUNTIME_DIR=self.runtime_dir, CELLBLOCK_STATE_DIR=self.state_dir,
-                   TMPDIR=self.tmp)
+                   XDG_CONFIG_HOME=self.config_home, TMPDIR=self.tmp)
         return env
 
     def program(self, name):
@@ -137,7 +154,7 @@ class House:
         self.clients.append(client)
         return client
 
-    def cellblock(self, *arguments, stdin="", timeout=60, env=None):
+    def cellblock(self, *arguments, stdin="", timeout=240, env=None):
         """Runs the command line; .returncode, .stdout and .stderr as text. It starts a daemon by
         itself when none runs, as it does for people."""
         done = subprocess.run(
@@ -175,7 +192,7 @@ class House:
         ours = leaks.descendants()
         for pid in self.wardens:
             if pid in ours and pid not in self.before:
-                os.kill(pid, signal.SIGTERM)
+                leaks.send(pid, signal.SIGTERM)
         leaks.wait_for(lambda: not self.wardens & set(leaks.descendants()), STOP_SECONDS)
 
     def close(self):
@@ -187,7 +204,7 @@ class House:
             self._end_daemons()
         except AssertionError as error:
             left.append(str(error))
-        strays = leaks.stray_processes(self.before)
+        strays = leaks.stray_processes(self.before, self.patience)
         left += ["process %d %s" % stray for stray in strays.items()]
         leaks.kill_all(strays)
         leaks.reap(but={self.daemon.pid} if self.daemon else ())

@@ -143,7 +143,7 @@ class Jail:
         finally:
             os._exit(127)
 
-    def next_stage(self, seconds=20):
+    def next_stage(self, seconds=120):
         """(stage, code, text) of the next report; None when the jail ended without one."""
         ready, _, _ = select.select([self.status], [], [], seconds)
         if not ready:
@@ -167,17 +167,17 @@ class Jail:
             self.layers = {name for bit, name in enumerate(LAYERS) if layers & 1 << bit}
         return stage, code, text.split(b"\0")[0].decode()
 
-    def read_stderr(self, seconds=5):
+    def read_stderr(self, seconds=60):
         """Everything on standard error until the jail has ended."""
         end = time.monotonic() + seconds
-        while time.monotonic() < end and select.select([self.output], [], [], 0.2)[0]:
+        while time.monotonic() < end and select.select([self.output], [], [], 5)[0]:
             data = os.read(self.output, 65536)
             if not data:
                 break
             self.stderr += data
         return self.stderr.decode(errors="replace")
 
-    def start(self, seconds=20):
+    def start(self, seconds=120):
         """Launches and waits for both stages."""
         self.launch()
         for stage in (1, 2):
@@ -194,7 +194,7 @@ class Jail:
         client.session.key = self.key.encode()
         # Without a heartbeat: on a busy machine a late beat would count as the kernel's death.
         client.start_channels(hb=False)
-        client.wait_for_ready(timeout=30)
+        client.wait_for_ready(timeout=120)
         self._client = client
         return client
 
@@ -222,7 +222,7 @@ class Jail:
         self.close()
 
 
-def run_cell(client, code, timeout=60):
+def run_cell(client, code, timeout=120):
     """Runs a cell: {"status", "out", "err", "result", "error", "messages", "data"}."""
     done = {"out": "", "err": "", "result": None, "error": None, "messages": 0, "data": []}
 

@@ -8,6 +8,8 @@ import os
 import signal
 import time
 
+# Seconds that anything may take on a busy machine.
+PATIENCE = 60
 PR_SET_CHILD_SUBREAPER = 36
 CGROUPS = "/sys/fs/cgroup"
 
@@ -61,7 +63,7 @@ def reap(but=()):
                 pass
 
 
-def wait_for(true, timeout=10.0, pause=0.01):
+def wait_for(true, timeout=PATIENCE, pause=0.01):
     """Waits until true() is; returns its last value."""
     until = time.monotonic() + timeout
     while True:
@@ -71,7 +73,7 @@ def wait_for(true, timeout=10.0, pause=0.01):
         time.sleep(pause)
 
 
-def stray_processes(before, timeout=5.0):
+def stray_processes(before, timeout=PATIENCE):
     """Descendants that were not there before and do not end within timeout."""
     def gone():
         return not set(descendants()) - set(before)
@@ -79,14 +81,19 @@ def stray_processes(before, timeout=5.0):
     return {pid: comm for pid, comm in descendants().items() if pid not in before}
 
 
+def send(pid, signum):
+    """A signal to a process that may be ending just now."""
+    try:
+        os.kill(pid, signum)
+    except ProcessLookupError:
+        pass
+
+
 def kill_all(pids):
     """Ends what a failed test left, so that the next one starts clean."""
     for pid in pids:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    wait_for(lambda: not set(descendants()) & set(pids), 5)
+        send(pid, signal.SIGKILL)
+    wait_for(lambda: not set(descendants()) & set(pids))
 
 
 def stray_cgroups(warden_pids):

@@ -106,10 +106,11 @@ def test_who_goes_on_with_nonsense_is_shut_out(daemon, client):
     monitor = daemon.client()
     for _ in range(40):
         monitor.send_frames([b"nonsense"])
-    told = 0
+    told = 1
+    monitor.receive()
     with pytest.raises(NoAnswer):
         while True:
-            monitor.receive(0.5)
+            monitor.receive(2)
             told += 1
     assert 1 <= told <= 40
     client.call("hello")
@@ -123,7 +124,7 @@ def test_bytes_that_are_no_zmtp(daemon, client, data):
     with socket.socket(socket.AF_UNIX) as raw:
         raw.connect(path)
         raw.sendall(data)
-        raw.settimeout(5)
+        raw.settimeout(120)
         try:
             while raw.recv(4096):
                 pass
@@ -139,7 +140,7 @@ def test_heartbeat(daemon):
         beat.connect("ipc://%s-5" % connection["ip"])
         for word in (b"ping", b"", b"x" * 1000):
             beat.send(word)
-            assert beat.poll(2000) and beat.recv() == word
+            assert beat.poll(120000) and beat.recv() == word
 
 
 # -- bounds ----------------------------------------------------------------------------------------
@@ -200,7 +201,7 @@ def test_the_file_helper_dies(daemon, client):
     with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as file:
         helper = int(file.read().split()[0])
     os.kill(helper, signal.SIGKILL)
-    until = time.monotonic() + 10
+    until = time.monotonic() + 120
     while time.monotonic() < until:
         try:
             if daemon.connection()["pid"] != pid:
@@ -218,7 +219,7 @@ def test_the_broker_dies(daemon, amber):
     kernel = amber.call("show", session="amber")["pid"]
     assert amber.run("x = 1", session="amber")[0]["status"] == "ok"
     os.kill(pid, signal.SIGKILL)
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while time.monotonic() < until:
         try:
             if daemon.connection()["pid"] != pid:

@@ -13,7 +13,8 @@ import time
 import pytest
 import zmq
 
-from wireclient import Client, NoAnswer, endpoint, stream_text
+from house import WALL_SECONDS
+from wireclient import HOLD, Client, NoAnswer, endpoint, let_go, stream_text
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 PAGE = os.path.join(TOP, "doc", "cellblock-protocol.7")
@@ -39,7 +40,7 @@ def refused(reply, code, *words):
     return content
 
 
-def wait_until(true, seconds=15.0):
+def wait_until(true, seconds=120.0):
     until = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < until, "it did not come"
@@ -56,7 +57,7 @@ def second(daemon):
 
 def test_the_example_of_the_page(daemon):
     env = dict(daemon.env, CELLBLOCK_RUNTIME_DIR=daemon.runtime_dir)
-    run = subprocess.run(["/usr/bin/python3", "-c", page_example()], env=env, timeout=60,
+    run = subprocess.run(["/usr/bin/python3", "-c", page_example()], env=env, timeout=240,
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stdout == "42\nerror ZeroDivisionError None\nrun_reply None error\n"
@@ -66,7 +67,7 @@ def test_the_whole_client(daemon, client):
     """examples/client.py: events as they come, an interrupt, files; it leaves nothing behind."""
     run = [sys.executable, os.path.join(TOP, "examples", "client.py")]
     env = dict(daemon.env, CELLBLOCK_RUNTIME_DIR=daemon.runtime_dir)
-    done = subprocess.run(run, env=env, timeout=60, capture_output=True, text=True, check=False)
+    done = subprocess.run(run, env=env, timeout=240, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     assert "0\n1\n2\n3\n4\n" in done.stdout and "=> 42\n" in done.stdout
     assert "ZeroDivisionError: division by zero" in done.stdout
@@ -78,7 +79,7 @@ def test_the_whole_client(daemon, client):
 def test_the_whole_client_without_a_daemon(house):
     env = dict(house.env, CELLBLOCK_RUNTIME_DIR=house.runtime_dir)
     done = subprocess.run([sys.executable, os.path.join(TOP, "examples", "client.py")], env=env,
-                          timeout=60, capture_output=True, text=True, check=False)
+                          timeout=240, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("client.py: no daemon runs in "), done.stderr
 
@@ -99,7 +100,7 @@ def test_daemon_verbs(daemon, client):
 
 def test_session_verbs(client):
     made = client.call("new", name="one", wait=True)
-    assert made == {"status": "ok", "session": "one", "profile": "default", "wall_s": 10.0}
+    assert made == {"status": "ok", "session": "one", "profile": "default", "wall_s": WALL_SECONDS}
     refused(client.ask("new", name="one")[0], "exists", "one")
     info = client.call("show", session="one")
     assert info["state"] == "idle" and info["name"] == "one" and info["pid"] > 0
@@ -138,8 +139,10 @@ def test_a_run_and_its_events(client):
 
 def test_runs_wait_for_each_other(client):
     client.call("new", name="q", wait=True)
-    first = client.send("run", {"session": "q", "code": "import time; time.sleep(0.3); print(1)"})
+    first = client.send("run", {"session": "q", "code": HOLD + "print(1)"})
     second_one = client.send("run", {"session": "q", "code": "print(2)"})
+    with Client(client.connection) as other:
+        let_go(other, "q")
     events, replies = [], {}
     while len(replies) < 2:
         message = client.receive()
@@ -332,7 +335,7 @@ def test_sizes_over_the_bounds_close_the_connection(daemon, second, frames):
 def test_bytes_that_are_no_zmtp(daemon, second, data):
     path = endpoint(daemon.connection(), "shell")[len("ipc://"):]
     with socket.socket(socket.AF_UNIX) as raw:
-        raw.settimeout(10)
+        raw.settimeout(120)
         raw.connect(path)
         raw.sendall(data)
         assert second.call("hello")["protocol"] == 1
@@ -350,7 +353,7 @@ def test_heartbeat(daemon):
     beat.connect(endpoint(daemon.connection(), "hb"))
     for word in (b"", b"ping", os.urandom(500)):
         beat.send(word)
-        assert beat.poll(5000)
+        assert beat.poll(120000)
         assert beat.recv() == word
     beat.close()
     context.term()
@@ -381,9 +384,9 @@ def test_who_does_not_read_loses_and_is_told(daemon, client):
         slow.call("new", name="big", wait=True)
         runs = [slow.send("run", {"session": "big", "code": "print('x' * %d)" % (30 * MIB)})
                 for _ in range(5)]
-        wait_until(lambda: client.call("show", session="big")["executions"] == len(runs), 60)
+        wait_until(lambda: client.call("show", session="big")["executions"] == len(runs))
         wait_until(lambda: client.call("show", session="big")["state"] == "idle"
-                   and client.call("show", session="big")["queued"] == 0, 60)
+                   and client.call("show", session="big")["queued"] == 0)
         replies, lost, text = [], 0, 0
         while len(replies) < len(runs):
             message = slow.receive()
@@ -409,7 +412,7 @@ def example(build):
 
 def test_libcellblock_example(daemon, example):
     env = dict(daemon.env, CELLBLOCK_RUNTIME_DIR=daemon.runtime_dir)
-    run = subprocess.run([example], input="print(6 * 7)", env=env, timeout=60, text=True,
+    run = subprocess.run([example], input="print(6 * 7)", env=env, timeout=240, text=True,
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
     assert run.returncode == 0, run.stderr
     lines = [line.split(None, 1) for line in run.stdout.splitlines()]
@@ -428,6 +431,6 @@ def test_libcellblock_sees_the_daemon_die(daemon, example):
             pass
         os.kill(daemon.connection()["warden_pid"], signal.SIGKILL)
         began = time.monotonic()
-        assert run.wait(10) == 1
-        assert time.monotonic() - began < 5
+        assert run.wait(120) == 1
+        assert time.monotonic() - began < 60, "its cell sleeps for 100 s"
         assert "closed the connection" in run.stderr.read()

@@ -7,6 +7,7 @@ import os
 import pwd
 import subprocess
 import tempfile
+import time
 
 
 def _closed_ancestor(path):
@@ -37,7 +38,7 @@ class User:
         os.chown(path, self.uid, self.gid)
         return path
 
-    def run(self, *command, timeout=60, **more):
+    def run(self, *command, timeout=240, **more):
         """subprocess.run as the user; the output as text."""
         more.setdefault("env", self.environment())
         more.setdefault("stdin", subprocess.DEVNULL)
@@ -79,10 +80,21 @@ def _mounts(trees):
     return "\n".join(lines)
 
 
+def _change(*command, seconds=120):
+    """useradd or userdel; both refuse while another one is at work, or a process still ends."""
+    until = time.monotonic() + seconds
+    while True:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return
+        assert time.monotonic() < until, (command, done.stderr)
+        time.sleep(0.5)
+
+
 def add(folder, trees):
     """Makes a user (as root) who sees the trees; its script lies in folder."""
     name = "cbtest%d" % os.getpid()
-    subprocess.run(["useradd", "--create-home", "--shell", "/bin/sh", name], check=True)
+    _change("useradd", "--create-home", "--shell", "/bin/sh", name)
     entry = pwd.getpwnam(name)
     script = os.path.join(folder, "as-user")
     with open(script, "w", encoding="utf-8") as file:
@@ -93,4 +105,4 @@ def add(folder, trees):
 
 
 def remove(user):
-    subprocess.run(["userdel", "--remove", user.name], stderr=subprocess.DEVNULL, check=True)
+    _change("userdel", "--remove", user.name)
