@@ -87,6 +87,17 @@ def is_idle_of(msg_id):
                             message["content"].get("execution_state") == "idle")
 
 
+def is_begun(msg_id):
+    """For iopub_until: whether the kernel works on this request."""
+    return lambda message: (message["parent_header"].get("msg_id") == msg_id and
+                            message["msg_type"] == "execute_input")
+
+
+def is_idle(message):
+    """For iopub_until: whether something has ended."""
+    return message["content"].get("execution_state") == "idle"
+
+
 def settle(*clients):
     """Everything that was published before has come to each of them, and is thrown away."""
     msg_id = clients[0].execute("pass", silent=True)
@@ -179,7 +190,7 @@ class Raw:
 
     def subscribed(self, code="print()"):
         """Runs the code until something of it comes on iopub, and reads on to its idle: from then
-        on everything comes. With topics the code has to publish one of them."""
+        on everything comes."""
         until = time.monotonic() + SECONDS
         self.socket("iopub")
         while True:
@@ -189,14 +200,39 @@ class Raw:
             assert time.monotonic() < until, "nothing comes on iopub"
         last = self.execute(code)
         self.reply(last)
-        while self.receive("iopub")["parent_header"].get("msg_id") != last:
+        while not is_idle_of(last)(self.receive("iopub")):
             pass
         return self
+
+    def subscribed_to_some(self, code):
+        """The same for who has topics that no idle belongs to; all that came is thrown away."""
+        until = time.monotonic() + SECONDS
+        marker = uuid.uuid4().hex
+        self.socket("iopub")
+        while True:
+            self.reply(self.execute(code))
+            if self.socket("iopub").poll(200):
+                break
+            assert time.monotonic() < until, "nothing comes on iopub"
+        self.reply(self.execute("print(%r)" % marker))
+        while marker not in self.receive("iopub")["content"].get("text", ""):
+            pass
 
     def execute(self, code, **more):
         content = {"code": code, "silent": False, "store_history": True, "user_expressions": {},
                    "allow_stdin": True, "stop_on_error": True, **more}
         return self.send("shell", "execute_request", content)
+
+    def insist(self, code):
+        """The execute_reply. Asked again and again: a connection that the broker has no room for
+        yet is closed with the question in it, and libzmq makes another one."""
+        until = time.monotonic() + SECONDS
+        while True:
+            self.execute(code)
+            message = self.receive("shell", 5)
+            if message is not None:
+                return message
+            assert time.monotonic() < until, "nobody answers"
 
     def reply(self, msg_id, channel="shell", timeout=SECONDS):
         until = time.monotonic() + timeout

@@ -61,6 +61,12 @@ def pytest_configure(config):
     leaks.become_subreaper()
     # Not yet captured here: what is written there is read by whoever reads of a run that hangs.
     config.stash[STDERR] = os.fdopen(os.dup(2), "w", encoding="utf-8")
+    faulthandler.dump_traceback_later(HOPELESS, exit=True, file=config.stash[STDERR])
+
+
+def pytest_unconfigure(config):
+    """Nor does the interpreter's own end hang (threads and contexts that somebody left)."""
+    faulthandler.dump_traceback_later(HOPELESS, exit=True, file=config.stash[STDERR])
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)

@@ -130,7 +130,7 @@ class FakeOpenAI:
         """What the tools gave back in it."""
         return [m["content"] for m in self.messages(number) if m["role"] == "tool"]
 
-    def wait_for(self, count, seconds=20):
+    def wait_for(self, count, seconds=120):
         until = time.monotonic() + seconds
         while len(self.requests) < count:
             assert time.monotonic() < until, "%d requests came" % len(self.requests)

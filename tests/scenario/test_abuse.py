@@ -217,8 +217,8 @@ def test_a_flood_towards_a_client_that_does_not_read(fake, abused):
 def test_replies_and_idles(abused, code, statuses):
     name = abused.call("new", wait=True)["session"]
     more = {} if "timeout" in statuses else {"timeout_s": 100}
-    # Shorter than the 2 s that an idle may come after its reply: the cell is over by then. On a busy
-    # machine that second may pass before: then once more.
+    # Shorter than the 2 s that an idle may come after its reply: the cell is over by then. On a
+    # busy machine that second may pass before: then once more.
     if code.endswith(("-without-idle", "-without-reply")):
         more = {"timeout_s": 1}
     for _ in range(3 if more.get("timeout_s") == 1 else 1):

@@ -12,6 +12,7 @@ import pytest
 
 import fake_openai as fake
 from conftest import SOURCE
+from house import WALL_SECONDS
 
 KEY = "sk-test-9f8e7d6c5b4a"
 MODEL_FAILED, TURNS, FAILED, USAGE = 7, 8, 1, 2
@@ -153,7 +154,7 @@ def test_inputs_and_profile(ask, serve, daemon):
     done = ask(server, "--input", path)
     assert done.returncode == 0 and "1,2" in server.results()[0]
     assert "/input/data.csv" in server.messages()[0]["content"], "the model is told"
-    assert "A cell may take 10 s" in server.messages()[0]["content"]
+    assert "A cell may take %d s" % WALL_SECONDS in server.messages()[0]["content"]
     done = ask(serve(fake.words("ok")), "-P", "nowhere", "-o", "json")
     assert done.returncode == FAILED
     assert json.loads(done.stdout)["error"]["code"] == "not_found"
@@ -216,19 +217,19 @@ def test_a_filtered_answer(ask, serve):
 
 
 def test_ctrl_c_stops_the_words(daemon, serve):
-    server = serve(fake.raw([fake.delta(content="so far"), 60]))
+    server = serve(fake.raw([fake.delta(content="so far"), 200]))
     env = {**daemon.env, "OPENAI_BASE_URL": server.url, "CELLBLOCK_MODEL": "fake"}
     process = daemon.popen("-p", "talk", env=env)
     assert process.stdout.read(6) == "so far"
     process.send_signal(signal.SIGINT)
-    stdout, _ = process.communicate(timeout=20)
+    stdout, _ = process.communicate(timeout=120)
     assert (process.returncode, stdout) == (130, "\n")
     assert sessions(daemon) == []
 
 
 @pytest.mark.parametrize("signum,code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_cell_and_the_task(daemon, serve, signum, code):
-    cell = "import time\nprint('begun', flush=True)\ntime.sleep(9)"
+    cell = "import time\nprint('begun', flush=True)\ntime.sleep(100)"
     server = serve(fake.calls(cell), fake.words("never"))
     env = {**daemon.env, "OPENAI_BASE_URL": server.url, "CELLBLOCK_MODEL": "fake"}
     process = daemon.popen("-p", "sleep", "-o", "stream-json", env=env)
@@ -237,8 +238,8 @@ def test_a_signal_ends_the_cell_and_the_task(daemon, serve, signum, code):
             break
     begun = time.monotonic()
     process.send_signal(signum)
-    stdout, _ = process.communicate(timeout=20)
-    assert process.returncode == code and time.monotonic() - begun < 6
+    stdout, _ = process.communicate(timeout=120)
+    assert process.returncode == code and time.monotonic() - begun < 60
     end = json.loads(stdout.splitlines()[-1])
     assert (end["type"], end["status"]) == ("end", "interrupted")
     assert len(server.requests) == 1
@@ -357,14 +358,15 @@ def test_nobody_there(ask, serve):
 
 
 def test_a_server_that_hangs(ask, serve, daemon):
-    server = serve(fake.raw([fake.delta(content="one"), 60]))
-    path = os.path.join(daemon.folder, "m.conf")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write("[model slow]\nbackend = chat\nidle_timeout = 1 s\n")
-    begun = time.monotonic()
-    done = ask(server, "-C", path, "--model", "slow")
-    assert done.returncode == MODEL_FAILED and time.monotonic() - begun < 10
-    assert done.stdout == "one\n" and "silent for 1 s" in done.stderr
+    # On a busy machine the silence may begin before the word: then once more, with more patience.
+    for patience in (1, 6, 36):
+        server = serve(fake.raw([fake.delta(content="one"), 200]))
+        path = config(daemon, "[model slow]\nbackend = chat\nidle_timeout = %d s\n" % patience)
+        done = ask(server, "-C", path, "--model", "slow")
+        if done.stdout:
+            break
+    assert done.returncode == MODEL_FAILED
+    assert done.stdout == "one\n" and "silent for %d s" % patience in done.stderr
 
 
 # -- servers that are odd, but understood ----------------------------------------------------------
@@ -565,35 +567,37 @@ def test_a_mistake_is_told(house, arguments, word):
 def test_a_slow_reader_is_no_silence_of_the_server(daemon, serve):
     server = serve(fake.raw([fake.delta(content="x" * 400000), fake.delta(content="end"),
                              fake.delta(finish="stop"), fake.DONE]))
-    path = config(daemon, "[model slow]\nidle_timeout = 1 s\n")
     env = {**daemon.env, "OPENAI_BASE_URL": server.url}
-    process = daemon.popen("-C", path, "-p", "talk", env=env)
-    process.stdout.read(10)
-    time.sleep(2.5)  # longer than the server may be silent
-    stdout, stderr = process.communicate(timeout=20)
+    for silence in (1, 6, 36):  # on a busy machine the server may be that late itself
+        path = config(daemon, "[model slow]\nidle_timeout = %d s\n" % silence)
+        process = daemon.popen("-C", path, "-p", "talk", env=env)
+        process.stdout.read(10)
+        time.sleep(2.5 * silence)  # longer than the server may be silent
+        stdout, stderr = process.communicate(timeout=120)
+        if process.returncode == 0:
+            break
     assert (process.returncode, stderr) == (0, "") and stdout.endswith("xend\n")
 
 
 def test_a_reader_that_never_reads_does_not_stop_a_signal(daemon, serve):
-    server = serve(fake.raw([fake.delta(content="x" * 400000), 60]))
+    server = serve(fake.raw([fake.delta(content="x" * 400000), 200]))
     env = {**daemon.env, "OPENAI_BASE_URL": server.url, "CELLBLOCK_MODEL": "fake"}
     process = daemon.popen("-p", "talk", env=env)
     process.stdout.read(10)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 143
+    assert process.wait(120) == 143
     process.stdout.close()
     process.stderr.close()
     assert sessions(daemon) == []
 
 
 def test_nobody_reads_the_answer(daemon, serve):
-    pieces = [fake.delta(content="many words " * 1000), 0.2] * 50
+    pieces = [fake.delta(content="many words " * 1000), 0.2] * 1000
     server = serve(fake.raw(pieces + [fake.delta(finish="stop"), fake.DONE]))
     env = {**daemon.env, "OPENAI_BASE_URL": server.url, "CELLBLOCK_MODEL": "fake"}
     process = daemon.popen("-p", "talk", env=env)
     process.stdout.read(10)
     process.stdout.close()
-    begun = time.monotonic()
-    assert process.wait(20) == FAILED and time.monotonic() - begun < 5
+    assert process.wait(120) == FAILED  # its words would last for 200 s
     process.stderr.close()
     assert sessions(daemon) == []

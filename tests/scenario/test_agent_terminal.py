@@ -9,6 +9,11 @@ import time
 import pytest
 
 import fake_openai as fake
+import leaks
+
+
+def _has_ended(pid):
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 class Terminal:
@@ -24,7 +29,7 @@ class Terminal:
             signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the checks may run under nohup
             os.execve(program, [program, "-p", "do it", *arguments], env)
 
-    def read(self, until=None, seconds=30):
+    def read(self, until=None, seconds=120):
         """Everything up to these words, or to the end."""
         deadline = time.monotonic() + seconds
         while until is None or until not in self.text:
@@ -43,6 +48,13 @@ class Terminal:
 
     def type(self, keys):
         os.write(self.fd, keys)
+
+    def press_until_it_ends(self, keys):
+        """Once, and again where a busy machine took the second press for another first one."""
+        for _ in range(10):
+            self.type(keys)
+            if leaks.wait_for(lambda: _has_ended(self.pid), 5):
+                return
 
     def end(self):
         self.read()
@@ -76,14 +88,14 @@ def test_words_and_code_cannot_command_the_terminal(terminal):
 
 
 def test_ctrl_c_while_the_model_speaks(terminal):
-    task = terminal(fake.raw([fake.delta(content="so far"), 60]))
+    task = terminal(fake.raw([fake.delta(content="so far"), 200]))
     task.read("so far")
     task.type(b"\x03")
     assert task.end() == 130
 
 
 def test_ctrl_c_in_a_cell(terminal):
-    task = terminal(fake.calls("import time\nprint('be' + 'gun', flush=True)\ntime.sleep(9)"),
+    task = terminal(fake.calls("import time\nprint('be' + 'gun', flush=True)\ntime.sleep(100)"),
                     fake.words("never"))
     task.read("begun")
     task.type(b"\x03")
@@ -93,12 +105,12 @@ def test_ctrl_c_in_a_cell(terminal):
 
 def test_ctrl_c_twice_ends_a_stubborn_cell(terminal, daemon):
     code = ("import time\nwhile True:\n    try:\n        print('be' + 'gun', flush=True)\n"
-            "        time.sleep(9)\n    except BaseException:\n        pass")
+            "        time.sleep(100)\n    except BaseException:\n        pass")
     task = terminal(fake.calls(code), fake.words("never"), arguments=("-s", "work"))
     task.read("begun")
     task.type(b"\x03")
     task.read("Ctrl-C once more")
-    task.type(b"\x03")
+    task.press_until_it_ends(b"\x03")
     assert task.end() == 130
     assert "its variables are gone" in task.text
     assert daemon.json("ls") == {"sessions": []}
@@ -111,11 +123,11 @@ def test_a_session_that_stays_is_told(terminal):
 
 
 def test_a_terminal_that_closes_ends_the_task(terminal, daemon):
-    task = terminal(fake.calls("import time\nprint('be' + 'gun', flush=True)\ntime.sleep(9)"),
+    task = terminal(fake.calls("import time\nprint('be' + 'gun', flush=True)\ntime.sleep(100)"),
                     fake.words("never"))
     task.read("begun")
     os.close(task.fd)
     begun = time.monotonic()
     assert os.waitstatus_to_exitcode(os.waitpid(task.pid, 0)[1]) == 143
-    assert time.monotonic() - begun < 8
+    assert time.monotonic() - begun < 60
     assert daemon.json("ls") == {"sessions": []}

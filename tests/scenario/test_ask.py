@@ -2,7 +2,7 @@
 how does it go on, what is that, what was run."""
 import pytest
 
-SECONDS = 30
+from wireclient import HOLD, let_go
 
 
 @pytest.fixture
@@ -60,10 +60,14 @@ def test_a_kernel_that_does_not_understand_is_not_waited_for(amber, client):
 
 
 def test_a_question_to_a_kernel_that_dies(amber, client):
-    run = client.send("run", {"code": "import os, time\ntime.sleep(1)\nos._exit(1)",
-                              "session": "amber"})
+    run = client.send("run", {"code": HOLD + "import os\nos._exit(1)", "session": "amber"})
     asked = client.send("ask", {"session": "amber", "question": "is_complete",
                                 "content": {"code": "1"}})
+    client.send("status")
+    while client.receive().type != "status_reply":
+        pass
+    with amber.client() as other:
+        let_go(other, "amber")
     reply, _ = client.wait(asked, "ask")  # what waits is told first
     assert reply.content["ename"] == "gone" and "exit status 1" in reply.content["evalue"]
     assert client.wait(run, "run")[0].content["status"] == "died"

@@ -12,6 +12,7 @@ import zmq
 import leaks
 from attached import (Raw, attach, connection_file, everything, iopub_until_idle, reply_to, run,
                       text_of)
+from wireclient import HOLD, let_go
 
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(16) + bytes(1) + bytes(31)
 MIB = 1 << 20
@@ -37,14 +38,14 @@ def dial(house, channel, kind=None, identity=b""):
     """A plain connection; with kind the handshake is done."""
     port = {"shell": 1, "iopub": 2, "stdin": 3, "control": 4, "hb": 5}[channel]
     made = socket.socket(socket.AF_UNIX)
-    made.settimeout(20)
+    made.settimeout(120)
     made.connect("%s/s-amber-%d" % (house.runtime_dir, port))
     if kind:
         made.sendall(GREETING + ready(kind, identity))
     return made
 
 
-def is_closed(connection, timeout=20):
+def is_closed(connection, timeout=120):
     """Whether the other side hangs up within the time."""
     connection.settimeout(timeout)
     try:
@@ -70,7 +71,7 @@ def good(amber):
     yield made
     begun = time.monotonic()
     assert run(made, "6 * 7")[0]["status"] == "ok"
-    assert time.monotonic() - begun < 3, "somebody else had to wait"
+    assert time.monotonic() - begun < 30, "somebody else had to wait"
     assert memory(amber) - before < 200 * MIB
     assert len(amber.log().splitlines()) < 60, amber.log()
     made.stop_channels()
@@ -81,9 +82,7 @@ class Slow(Raw):
 
     def __init__(self, house, **more):
         super().__init__(connection_file(house), RCVHWM=1, RCVBUF=4096, **more)
-        self.socket("iopub")
-        self.reply(self.send("shell", "kernel_info_request"))
-        time.sleep(0.3)
+        self.subscribed()
 
 
 def test_a_slow_reader_is_told_what_it_lost(new_house):
@@ -93,7 +92,8 @@ def test_a_slow_reader_is_told_what_it_lost(new_house):
     quick = attach(house)
     slow = Slow(house)
     line = "y" * 99999
-    reply, seen = run(quick, "for i in range(760): print('%s')" % line, 60)
+    reply, seen = run(quick, "import time\nfor i in range(760):\n    print('%s', flush=True)\n"
+                             "    time.sleep(0.01)" % line)
     assert reply["status"] == "ok" and text_of(seen) == (line + "\n") * 760
     assert text_of(seen, "stderr") == ""
     kept, notes, idle = 0, [], False
@@ -114,7 +114,7 @@ def test_a_slow_reader_is_told_what_it_lost(new_house):
     assert 300 < kept < 760 and lost_at
     after = run(quick, "print('again')")[0]
     assert after["status"] == "ok"
-    while (message := slow.receive("iopub", 5))["content"].get("text") != "again\n":
+    while (message := slow.receive("iopub"))["content"].get("text") != "again\n":
         pass
     slow.close()
     quick.stop_channels()
@@ -133,7 +133,7 @@ def test_eight_that_never_read(new_house):
     quick = attach(house)
     deaf = [Slow(house) for _ in range(8)]
     for _ in range(5):
-        reply, seen = run(quick, STEADY, 60)
+        reply, seen = run(quick, STEADY)
         assert reply["status"] == "ok" and len(text_of(seen)) == 300 * 100000
         assert text_of(seen, "stderr") == ""
     assert memory(house) < 500 * MIB
@@ -173,14 +173,14 @@ def test_messages_that_make_no_sense(amber, good):
     connection.sendall(b"\x00\x05noise" * 15)
     assert not is_closed(connection, 0.5)
     connection.sendall(b"\x00\x05noise")
-    assert is_closed(connection, 5)
+    assert is_closed(connection)
     connection.close()
 
 
 def test_requests_that_do_not_belong(amber, good):
     with Raw(connection_file(amber)) as bad:
         asked = bad.send("shell", "interrupt_request")
-        assert bad.receive("shell", 20)["content"]["status"] == "error" and asked
+        assert bad.receive("shell")["content"]["status"] == "error" and asked
         for content in ({}, {"code": 1}, {"code": "1", "allow_stdin": "yes"}):
             reply = bad.reply(bad.send("shell", "execute_request", content))["content"]
             assert (reply["status"], reply["ename"]) == ("error", "invalid"), content
@@ -206,9 +206,8 @@ def test_a_routing_id_is_for_one_connection(amber, good):
     assert "same routing id" in amber.log()
     assert first.reply(first.execute("1"))["content"]["status"] == "ok"
     first.close()
-    time.sleep(0.2)
     with Raw(connection_file(amber), identity=b"me") as third:
-        assert third.reply(third.execute("2"))["content"]["status"] == "ok"
+        assert third.insist("2")["content"]["status"] == "ok"
     second.close()
 
 
@@ -227,10 +226,7 @@ def test_a_million_topics(amber, good):
     connection.close()
     with Raw(connection_file(amber), topics=[b"%d" % number for number in range(200)] + [b""]) \
             as modest:
-        modest.socket("iopub")
-        time.sleep(0.3)
-        assert modest.reply(modest.execute("1"))["content"]["status"] == "ok"
-        assert modest.receive("iopub", 5) is not None
+        modest.subscribed()
 
 
 @pytest.mark.parametrize("channel", ["shell", "stdin", "control", "iopub"])
@@ -258,37 +254,40 @@ def test_frames_that_go_on_for_ever(amber, good):
     connection.close()
 
 
+CROWD = (("shell", b"DEALER"), ("iopub", b"SUB"), ("control", b"DEALER"))
+
+
 def test_a_thousand_connections(amber, good):
     """512 a session: the others are closed at once, and there is room again when they go."""
     crowd = []
     for number in range(1000):
         try:
-            crowd.append(dial(amber, ("shell", "iopub", "control")[number % 3]))
+            crowd.append(dial(amber, *CROWD[number % 3]))
         except OSError:
             pass
     assert run(good, "1")[0]["status"] == "ok"
-    open_ones = sum(not is_closed(one, 0.005) for one in crowd)
-    assert open_ones <= 512
+    assert leaks.wait_for(lambda: sum(not is_closed(one, 0.005) for one in crowd) <= 512)
     for one in crowd:
         one.close()
-    time.sleep(0.3)
     with Raw(connection_file(amber)) as late:
-        assert late.reply(late.execute("1"))["content"]["status"] == "ok"
+        assert late.insist("1")["content"]["status"] == "ok"
 
 
-def test_a_flood_of_requests(amber, good):
+def test_a_flood_of_requests(amber, client, good):
     """What is over a guest's share is refused with a reply; others are served in between."""
     with Raw(connection_file(amber)) as flood:
         flood.socket("shell").setsockopt(zmq.SNDHWM, 0)
-        flood.reply(flood.execute("import time"))
-        first = flood.execute("time.sleep(0.5)")
+        first = flood.execute(HOLD)
         asked = [flood.execute("1") for _ in range(1500)]
-        states, replies = {}, 0
-        while replies < 1501:
+        last = flood.send("shell", "kernel_info_request")
+        states = {}
+        while len(states) < 1502:
             message = flood.receive("shell")
             assert message is not None
-            replies += 1
             states[message["parent_header"]["msg_id"]] = message["content"]["status"]
+            if message["parent_header"]["msg_id"] == last:  # all have been looked at
+                let_go(client, "amber")
+        del states[last]
         assert states[first] == "ok" and set(states) == {first, *asked}
         refused = sum(state == "error" for state in states.values())
         assert 900 <= refused <= 1000
@@ -303,9 +302,9 @@ def test_replies_that_nobody_reads(amber, client, good):
     flood.send("control", "kernel_info_request")
     time.sleep(0.5)
     msg_id = good.execute("2")
-    assert reply_to(good, msg_id, 60)["status"] == "ok"
+    assert reply_to(good, msg_id)["status"] == "ok"
     iopub_until_idle(good, msg_id)
-    assert leaks.wait_for(lambda: client.call("show", session="amber")["state"] == "idle", 60)
+    assert leaks.wait_for(lambda: client.call("show", session="amber")["state"] == "idle", 120)
     flood.close()
 
 
@@ -325,7 +324,7 @@ def test_nobody_finishes_the_handshake(amber, good):
     for one in halves:
         one.sendall(GREETING[:11])
     assert run(good, "1")[0]["status"] == "ok"
-    assert all(is_closed(one, 15) for one in halves)
+    assert all(is_closed(one) for one in halves)
     for one in halves:
         one.close()
 

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from conftest import SOURCE
+from wireclient import HOLD, let_go
 
 USAGE = 2
 
@@ -17,7 +18,7 @@ def lines_of(done):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def wait_for(look, seconds=20):
+def wait_for(look, seconds=120):
     until = time.monotonic() + seconds
     while not look():
         assert time.monotonic() < until, "it did not come within %d s" % seconds
@@ -135,7 +136,8 @@ def test_code_from_an_option_a_file_and_a_pipe(house):
     ("while True: pass", "timeout", 124, "WallTimeLimitExceeded"),
 ])
 def test_exit_codes_and_the_object(cellblock, code, status, exit_code, ename):
-    done = cellblock("run", "-t", "2", "-o", "json", "-c", code)
+    seconds = "2" if status == "timeout" else "100"
+    done = cellblock("run", "-t", seconds, "-o", "json", "-c", code)
     run = json.loads(done.stdout)
     assert (done.returncode, run["status"]) == (exit_code, status), done.stderr
     assert ("error" in run) == (ename is not None)
@@ -146,7 +148,7 @@ def test_exit_codes_and_the_object(cellblock, code, status, exit_code, ename):
     assert run["usage"]["wall_s"] > 0
     if status != "died":  # nobody is left to ask
         assert set(run["usage"]) == {"wall_s", "cpu_s", "peak_memory_bytes"}
-    text = cellblock("run", "-t", "2", "-c", code)
+    text = cellblock("run", "-t", seconds, "-c", code)
     assert text.returncode == exit_code
     if ename:
         assert text.stdout == ""
@@ -245,20 +247,19 @@ def test_an_error_among_the_outputs_is_a_notebooks(cellblock):
 
 
 def test_events_come_as_they_happen(daemon):
-    code = "import time\nprint('early', flush=True)\ntime.sleep(3)\nprint('late')"
+    code = "print('early', flush=True)\n" + HOLD + "print('late')"
     process = daemon.popen("run", "-s", "live", "-o", "stream-json", "-c", code)
     started = json.loads(process.stdout.readline())
     assert (started["type"], started["session"]) == ("start", "live")
     assert started["run"]
     early = json.loads(process.stdout.readline())
-    before = time.monotonic()
     assert early == {"type": "stream", "name": "stdout", "text": "early\n"}
+    let_go(daemon.client(), "live")  # who waits for the last line never comes here
     rest = [json.loads(line) for line in process.stdout.read().splitlines()]
-    assert time.monotonic() - before > 1.5, "the first line waited for the last"
     assert [event["type"] for event in rest] == ["stream", "end"]
     assert rest[-1]["status"] == "ok" and rest[-1]["run"] == started["run"]
     assert "outputs" not in rest[-1]
-    assert process.wait(20) == 0
+    assert process.wait(120) == 0
     process.stderr.close()
     process.stdout.close()
 
@@ -319,7 +320,7 @@ def test_twenty_megabytes_arrive_however_slowly_they_are_read(daemon):
     for part in iter(lambda: process.stdout.buffer.read(1 << 20), b""):
         digest.update(part)
         size += len(part)
-    assert (process.wait(30), size) == (0, 20_000_000), process.stderr.read()
+    assert (process.wait(120), size) == (0, 20_000_000), process.stderr.read()
     assert digest.hexdigest() == hashlib.sha256(b"x" * 20_000_000).hexdigest()
     process.stdout.close()
     process.stderr.close()
@@ -330,7 +331,7 @@ def test_bytes_pass_a_pipe_as_they_are(daemon):
     process = daemon.popen("run", "-c", code)
     raw = process.stdout.buffer.read()
     assert raw == "\x1b]0;title\x07 \x1b[31mred \u202e \r \x9b".encode()
-    assert process.wait(20) == 0
+    assert process.wait(120) == 0
     process.stdout.close()
     process.stderr.close()
 
@@ -348,7 +349,7 @@ def test_a_reader_that_has_seen_enough(daemon):
                            "import time\nfor i in range(100000): print(i)\ntime.sleep(60)")
     assert process.stdout.readline() == "0\n"
     process.stdout.close()
-    assert process.wait(20) == 1
+    assert process.wait(120) == 1
     assert process.stderr.read() == ""
     process.stderr.close()
     wait_for(lambda: daemon.json("show", "long")["state"] == "idle")
@@ -357,11 +358,11 @@ def test_a_reader_that_has_seen_enough(daemon):
 def test_a_full_disk_is_told(daemon):
     with open("/dev/full", "wb") as full:
         done = subprocess.run([daemon.program("cellblock"), "run", "-c", "print(1)"], stdout=full,
-                              stderr=subprocess.PIPE, env=daemon.env, check=False, timeout=30)
+                              stderr=subprocess.PIPE, env=daemon.env, check=False, timeout=240)
         assert done.returncode == 1
         assert b"No space left" in done.stderr
         done = subprocess.run([daemon.program("cellblock"), "ls", "-o", "json"], stdout=full,
-                              stderr=subprocess.PIPE, env=daemon.env, check=False, timeout=30)
+                              stderr=subprocess.PIPE, env=daemon.env, check=False, timeout=240)
         assert done.returncode == 1
         assert b"No space left" in done.stderr
 
@@ -369,7 +370,7 @@ def test_a_full_disk_is_told(daemon):
 def test_a_closed_standard_input_does_not_hang(daemon):
     read, write = os.pipe()  # open, and nothing ever comes
     process = daemon.popen("run", "-c", "print(input('name? '))", stdin=read)
-    assert process.wait(20) == 5
+    assert process.wait(120) == 5
     assert "StdinNotImplementedError" in process.stderr.read()
     process.stdout.close()
     process.stderr.close()
@@ -383,7 +384,7 @@ def test_a_closed_standard_input_does_not_hang(daemon):
 def test_commands_in_the_same_instant_start_one_daemon(house):
     runs = [house.popen("run", "-c", "print(%d)" % i) for i in range(4)]
     for i, process in enumerate(runs):
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=240)
         assert (process.returncode, out) == (0, "%d\n" % i), err
     assert house.log().count('cellblockd "ready"') == 1
     wait_for(lambda: house.json("daemon", "status")["sessions"] == 0)
@@ -429,7 +430,7 @@ def test_a_folder_whose_path_json_cannot_carry(house, variable):
 def test_a_daemon_with_too_few_descriptors_says_so(house, allowed):
     done = subprocess.run(
         ["prlimit", "--nofile=%d:%d" % (allowed, allowed), house.program("cellblock"), "run", "-c",
-         "1"], env=house.env, capture_output=True, text=True, timeout=60, check=False, cwd="/")
+         "1"], env=house.env, capture_output=True, text=True, timeout=240, check=False, cwd="/")
     assert done.returncode == 1
     assert "only %d open files" % allowed in done.stderr and "ulimit" in done.stderr
 

@@ -5,16 +5,31 @@ import pty
 import re
 import select
 import signal
+import subprocess
 import time
 
 import pytest
 
+from wireclient import HOLD, let_go
 
-def wait_for(look, seconds=20):
+
+def wait_for(look, seconds=120):
     until = time.monotonic() + seconds
     while not look():
         assert time.monotonic() < until, "it did not come within %d s" % seconds
         time.sleep(0.05)
+
+
+def interrupt_until_it_ends(process):
+    """A second Ctrl-C has to come within two seconds of the first: on a busy machine it may not,
+    and is another first one."""
+    for _ in range(10):
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(5)
+            return
+        except subprocess.TimeoutExpired:
+            pass
 
 
 BUSY = "import time\nprint('on', flush=True)\ntime.sleep(60)"
@@ -29,8 +44,8 @@ def test_a_signal_interrupts_the_cell_and_the_session_lives(daemon, signum, code
     before = time.monotonic()
     process.send_signal(signum)
     events = [json.loads(line) for line in process.stdout.read().splitlines()]
-    assert process.wait(20) == code
-    assert time.monotonic() - before < 3
+    assert process.wait(120) == code
+    assert time.monotonic() - before < 30, "its cell sleeps for 60 s"
     assert events[-1]["type"] == "end" and events[-1]["status"] == "interrupted"
     assert [event["ename"] for event in events if event["type"] == "error"] == ["KeyboardInterrupt"]
     process.stdout.close()
@@ -43,7 +58,7 @@ def test_a_daemon_that_is_killed_under_a_run(daemon):
     assert process.stdout.readline() == "on\n"
     daemon.stop(signal.SIGKILL)
     # 6: the broker still had the time to say that the cell's kernel was ended; 1: it had not.
-    assert process.wait(20) in (1, 6)
+    assert process.wait(120) in (1, 6)
     assert process.stderr.read().startswith("cellblock: ")
     process.stdout.close()
     process.stderr.close()
@@ -65,8 +80,8 @@ def test_a_second_interrupt_ends_the_kernel(daemon, session):
     assert process.stdout.readline() == "on\n"
     process.send_signal(signal.SIGINT)
     assert process.stdout.readline() == "no\n"
-    process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 130
+    interrupt_until_it_ends(process)
+    assert process.wait(120) == 130
     assert "ended" in process.stderr.read()
     process.stdout.close()
     process.stderr.close()
@@ -77,7 +92,7 @@ def test_a_terminated_command_leaves_no_kernel(daemon):
     process = daemon.popen("run", "-t", "60", "-c", STUBBORN)
     assert process.stdout.readline() == "on\n"
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 143
+    assert process.wait(120) == 143
     process.stdout.close()
     process.stderr.close()
     wait_for(lambda: daemon.json("ls")["sessions"] == [])
@@ -88,8 +103,8 @@ def test_signals_count_while_the_reader_sleeps(daemon):
     time.sleep(2)
     process.send_signal(signal.SIGINT)
     time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 130
+    interrupt_until_it_ends(process)
+    assert process.wait(120) == 130
     process.stdout.close()
     process.stderr.close()
     wait_for(lambda: daemon.json("ls")["sessions"] == [])
@@ -97,16 +112,17 @@ def test_signals_count_while_the_reader_sleeps(daemon):
 
 def test_a_waiting_cell_does_not_interrupt_the_running_one(daemon):
     first = daemon.popen("run", "-s", "work", "-o", "stream-json", "-c",
-                         "import time\nprint('on', flush=True)\ntime.sleep(4)\nprint('done')")
+                         "print('on', flush=True)\n" + HOLD + "print('done')")
     while '"on\\n"' not in first.stdout.readline():
         pass
     second = daemon.popen("run", "-s", "work", "-c", "print('second')")
     assert "waiting for 1 other cell of session 'work'" in second.stderr.readline()
     second.send_signal(signal.SIGINT)
-    assert second.wait(10) == 130
+    assert second.wait(120) == 130
     assert "not begun" in second.stderr.read()
+    let_go(daemon.client(), "work")
     assert "done" in first.stdout.read()
-    assert first.wait(20) == 0
+    assert first.wait(120) == 0
     for process in (first, second):
         process.stdout.close()
         process.stderr.close()
@@ -125,7 +141,7 @@ class Terminal:
             os.execve(house.program("cellblock"), ["cellblock", *arguments],
                       {**house.env, "TERM": "xterm", **env})
 
-    def read_until(self, word, seconds=30):
+    def read_until(self, word, seconds=120):
         until = time.monotonic() + seconds
         while word not in self.text:
             ready = select.select([self.fd], [], [], max(until - time.monotonic(), 0))[0]
@@ -135,6 +151,16 @@ class Terminal:
 
     def type(self, keys):
         os.write(self.fd, keys)
+
+    def type_until(self, keys, word):
+        """As interrupt_until_it_ends."""
+        for _ in range(10):
+            self.type(keys)
+            try:
+                return self.read_until(word, 5)
+            except AssertionError:
+                pass
+        raise AssertionError((word, self.text))
 
     def end(self):
         """The exit code; everything that came is in text."""
@@ -156,7 +182,7 @@ def test_ctrl_c_at_a_terminal(daemon):
     before = time.monotonic()
     terminal.type(b"\x03")
     assert terminal.end() == 130
-    assert time.monotonic() - before < 3
+    assert time.monotonic() - before < 30
     assert b"^C\r\n" in terminal.text
     assert b"KeyboardInterrupt" in terminal.text
 
@@ -166,7 +192,7 @@ def test_the_second_ctrl_c_at_a_terminal(daemon):
     terminal.read_until(b"on\r\n")
     terminal.type(b"\x03")
     terminal.read_until(b"Ctrl-C once more ends its kernel")
-    terminal.type(b"\x03")
+    terminal.type_until(b"\x03", b"the kernel was ended")
     assert terminal.end() == 130
     assert b"the kernel was ended" in terminal.text
     assert b"Traceback" not in terminal.text

@@ -30,7 +30,7 @@ def test_doctor_tells_every_layer(house):
 def test_doctor_names_the_cause(house, before, name, cause):
     script = before + "; exec ${in:+chroot $in} " + house.program("cellblock") + " doctor -o json"
     done = subprocess.run(["unshare", "-m", "sh", "-c", script], env=house.env, check=False,
-                          capture_output=True, text=True, timeout=60)
+                          capture_output=True, text=True, timeout=240)
     subprocess.run("rmdir /tmp/root-* 2>/dev/null", shell=True, check=False)
     probe = next(p for p in json.loads(done.stdout)["probes"] if p["name"] == name)
     assert done.returncode == 1
@@ -47,7 +47,7 @@ def test_a_missing_package_is_named_with_its_command(house, hide, package):
     script = ("%s; %s run -c 1; code=$?; %s daemon stop; exit $code"
               % (hide, house.program("cellblock"), house.program("cellblock")))
     done = subprocess.run(["unshare", "-m", "sh", "-c", script], env=house.env, check=False,
-                          capture_output=True, text=True, timeout=60)
+                          capture_output=True, text=True, timeout=240)
     assert done.returncode != 0
     assert "apt-get install" in done.stderr and package in done.stderr, done.stderr
 

@@ -83,8 +83,9 @@ def test_a_process_that_hides_is_found():
             "if os.fork() == 0:\n"
             "    os.setsid()\n"
             "    if os.fork() == 0:\n"
-            "        time.sleep(60)\n"
-            "    os._exit(0)\n")
+            "        time.sleep(600)\n"
+            "    os._exit(0)\n"
+            "os.wait()\n")  # so that only the one that hides is left
     subprocess.run([sys.executable, "-c", code], check=True)
     strays = leaks.stray_processes(before, timeout=0.3)
     assert len(strays) == 1
@@ -110,6 +111,45 @@ def test_a_cgroup_and_a_file_are_found(tmp_path):
     assert leaks.stray_files(str(tmp_path), ["lock"]) == [str(tmp_path / "c-1")]
 
 
+HANGS = """
+import time
+import pytest
+
+@pytest.fixture
+def hangs():
+    yield
+    while True:
+        try:
+            time.sleep(100)
+        except TimeoutError:
+            pass
+
+@pytest.mark.limit(1)
+def test_one():
+    time.sleep(100)
+
+@pytest.mark.limit(1)
+def test_two(hangs):
+    pass
+"""
+
+
+def test_a_hang_ends_and_has_a_name(tmp_path):
+    """One that a signal ends is a failed test; one that nothing ends is the end of the run."""
+    folder = os.path.join(SOURCE, "tests", "scenario")
+    (tmp_path / "conftest.py").write_text(
+        "import sys\nsys.path.insert(0, %r)\nexec(open(%r).read())\nHOPELESS, AGAIN = 8, 1\n"
+        % (folder, os.path.join(folder, "conftest.py")))
+    (tmp_path / "test_it.py").write_text(HANGS)
+    command = [sys.executable, "-B", "-m", "pytest", "-c", os.path.join(folder, "pytest.ini"),
+               "--rootdir", str(tmp_path), str(tmp_path / "test_it.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "test_it.py::test_two hangs for more than 9 s" in done.stderr
+    assert "test_one" not in done.stderr and " in hangs" in done.stderr
+    assert "test_it.py F." in done.stdout
+
+
 def test_a_house_that_is_left_untidy_says_so(house):
     """Files in the runtime folder, processes, sanitizer words: each is named."""
     os.mkdir(house.runtime_dir)
@@ -117,7 +157,8 @@ def test_a_house_that_is_left_untidy_says_so(house):
         pass
     with open(house.log_path, "w", encoding="utf-8") as log:
         log.write("==1==ERROR: AddressSanitizer: heap-use-after-free\n")
-    with subprocess.Popen(["sleep", "60"]) as sleeper:
+    house.patience = 0.3
+    with subprocess.Popen(["sleep", "600"]) as sleeper:
         left = house.close()
     words = " ".join(left)
     assert "process %d sleep" % sleeper.pid in words

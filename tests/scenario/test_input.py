@@ -9,7 +9,7 @@ import pytest
 import wireclient
 from attached import attach
 
-SECONDS = 30
+SECONDS = 120
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_a_client_that_is_gone_before_is_not_waited_for(amber, client):
 
 def test_a_kernel_that_dies_while_it_asks(amber, client):
     code = ("import os, threading, time\n"
-            "threading.Timer(1, os._exit, [3]).start()\ninput()")
+            "threading.Timer(3, os._exit, [3]).start()\ninput()")
     request = start(client, code)
     asked = question(client, request)
     reply, _ = client.wait(request, "run")
@@ -145,13 +145,13 @@ def test_a_kernel_that_dies_while_it_asks(amber, client):
 
 
 def test_the_clock_stands_while_a_person_is_asked(amber, client):
-    request = start(client, "print(input())", timeout_s=2)
+    request = start(client, "print(input())", timeout_s=5)
     asked = question(client, request)
-    time.sleep(3)  # the time itself is what is tested
+    time.sleep(6)  # the time itself is what is tested
     answer(client, asked.header, "late but in time")
     reply, _ = client.wait(request, "run")
     assert reply.content["status"] == "ok", reply.content
-    assert reply.content["usage"]["wall_s"] < 2
+    assert reply.content["usage"]["wall_s"] < 5
 
 
 def test_attached_clients_see_no_question_of_others(amber, client):

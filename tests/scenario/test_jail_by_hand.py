@@ -153,7 +153,7 @@ def hand(request, build):
         if user and user.prefix:
             done = user.run(*command)
         else:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
         assert done.returncode == 0, done.stderr
         answer = json.loads(done.stdout)
         answer["order"] = request.param
