@@ -70,6 +70,11 @@ class House:
         os.chmod(file.name, 0o644)
         return os.path.dirname(folder)
 
+    def forget_settings(self):
+        """Leaves the defaults of the product: for tests of those."""
+        shutil.rmtree(os.path.join(self.config_home, "cellblock"))
+        return self
+
     def _environment(self):
         keep = ("PATH", "LANG", "HOME", "USER", "LOGNAME", "ASAN_OPTIONS", "UBSAN_OPTIONS",
                 "LSAN_OPTIONS")

@@ -147,9 +147,7 @@ def test_a_named_session_stays_and_goes_on(ask, serve, daemon):
 
 
 def test_inputs_and_profile(ask, serve, daemon):
-    path = os.path.join(daemon.folder, "data.csv")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write("a,b\n1,2\n")
+    path = config(daemon, "a,b\n1,2\n", "data.csv")
     server = serve(fake.calls("print(open('/input/data.csv').read())"), fake.words("ok"))
     done = ask(server, "--input", path)
     assert done.returncode == 0 and "1,2" in server.results()[0]
@@ -441,8 +439,7 @@ def test_a_model_that_cannot_be_asked(house, text, arguments, env, word):
                                    "key_file = {folder}/key"])
 def test_where_a_key_comes_from(daemon, serve, where):
     server = serve(fake.words("ok"))
-    with open(os.path.join(daemon.folder, "key"), "w", encoding="utf-8") as file:
-        file.write(KEY + "\n")
+    config(daemon, KEY + "\n", "key")
     path = config(daemon, "[model a]\nbase_url = %s/\nmodel = big-1\ntemperature = 0.5\n"
                   "max_tokens = 77\n%s\n" % (server.url, where.format(folder=daemon.folder)))
     done = daemon.cellblock("-C", path, "-p", "x", env={"MY_KEY": KEY, "OPENAI_API_KEY": "other"})
@@ -504,8 +501,7 @@ def test_a_recorded_exchange_is_played_again(ask, serve, daemon):
      '"arguments": {"code": "1"}}]}]}', "ends after 1 turns"),
 ])
 def test_a_broken_exchange(daemon, content, word):
-    with open(os.path.join(daemon.folder, "x.json"), "w", encoding="utf-8") as file:
-        file.write(content)
+    config(daemon, content, "x.json")
     path = config(daemon, "[model a]\nbackend = replay\nfile = x.json\n")
     done = daemon.cellblock("-C", path, "-p", "x", "-o", "json")
     assert done.returncode == MODEL_FAILED

@@ -19,6 +19,7 @@ def values(house, name):
 
 
 def test_the_built_in_ones(house):
+    house.forget_settings()
     profiles = house.json("profile", "ls")["profiles"]
     assert [profile["name"] for profile in profiles] == BUILT_IN
     assert [profile["name"] for profile in profiles if profile["refused"]] == ["networked"]
