@@ -108,7 +108,7 @@ for number in range(40):
     except OSError:
         pass
 attempt("ten", os.truncate, "/output/sparse-0", 10 << 30)
-""", outside=run_is_bounded, **{**LEFT, "failures": {"EFBIG"}, "seconds": 30})
+""", outside=run_is_bounded, **{**LEFT, "failures": {"EFBIG"}, "seconds": 100})
 attack("output: a bomb in an archive", LIMITED, """
 import io, zipfile, zlib
 inner = io.BytesIO()
@@ -120,7 +120,7 @@ with zipfile.ZipFile("/output/bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("../../../inner-%d.zip" % number, inner.getvalue())
 LOST["bomb"] = "nothing"
 """, outside=lambda scene: (run_is_bounded(scene), scene.assert_equal(
-    list(artifacts(scene)), ["/output/bomb.zip"])), **{**LEFT, "seconds": 30})
+    list(artifacts(scene)), ["/output/bomb.zip"])), **{**LEFT, "seconds": 100})
 attack("output: thousands of files, deep trees", LIMITED, """
 for number in range(3000):
     open("/output/%d" % number, "w").close()
@@ -132,7 +132,7 @@ for number in range(500):
     except OSError:
         break
 LOST["files"] = "nothing"
-""", outside=run_is_bounded, **{**LEFT, "seconds": 30})
+""", outside=run_is_bounded, **{**LEFT, "seconds": 100})
 
 
 def not_fetched(scene):

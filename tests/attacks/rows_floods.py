@@ -19,7 +19,7 @@ def broker_is_bounded(scene):
 
 
 FLOOD = {"status": {"limit"}, "limit": "output", "alone": True, "outside": broker_is_bounded,
-         "seconds": 20, "control": CONTROL}
+         "seconds": 100, "control": CONTROL}
 
 attack("floods stdout", LIMITED, """
 for step in range(4000):
@@ -77,7 +77,7 @@ from IPython.display import clear_output
 for step in range(20000):
     clear_output()
 LOST["storm"] = "nothing"
-""", **{**FLOOD, "status": {"ok", "limit"}, "limit": None, "failures": {"nothing"}, "seconds": 30})
+""", **{**FLOOD, "status": {"ok", "limit"}, "limit": None, "failures": {"nothing"}, "seconds": 100})
 
 ESCAPES = ("\x1b]0;owned\x07", "\x1b]52;c;b3duZWQ=\x07", "\x1b[2J", "\x9b31m", "\x1bP+q\x1b\\",
            "\u202egnp.exe", "\x08\x08", "\x1b[6n", "\r", "\x1b]8;;http://evil\x07")

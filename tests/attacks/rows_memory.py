@@ -19,7 +19,7 @@ def memory_was_bounded(scene):
 
 
 BOMB = {"alone": True, "status": {"limit"}, "limit": "memory", "needs": ("memory",),
-        "outside": memory_was_bounded, "seconds": 30}
+        "outside": memory_was_bounded, "seconds": 100}
 
 attack("memory: the heap", KILLED, """
 hog = []
@@ -100,7 +100,7 @@ try:
     WON.append("%d MiB in pipes" % (total >> 20))
 except OSError as error:
     LOST["pipes"] = errno.errorcode[error.errno]
-""", alone=True, outside=memory_was_bounded, seconds=30)
+""", alone=True, outside=memory_was_bounded, seconds=100)
 attack("memory: sockets of many processes", KILLED, """
 import socket, time
 total, report = 0, socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -178,7 +178,7 @@ def disk_was_bounded(scene):
 
 
 for place in ("/work", "/tmp", "/output", "/dev/shm"):
-    attack("disk: fills " + place, LIMITED, FILL % {"at": place}, seconds=30,
+    attack("disk: fills " + place, LIMITED, FILL % {"at": place}, seconds=100,
            outside=disk_was_bounded)
 attack("disk: fills all places together", LIMITED, """
 written, places = 0, ["/work", "/tmp", "/output", "/dev/shm"]
@@ -192,10 +192,10 @@ except OSError as error:
     LOST["all"] = errno.errorcode[error.errno]
 for at in places:
     os.path.exists(at + "/hog-all") and os.remove(at + "/hog-all")
-""", seconds=30, outside=disk_was_bounded)
+""", seconds=100, outside=disk_was_bounded)
 for kind, how in (("files", 'open(made[-1], "x").close()'), ("folders", "os.mkdir(made[-1])"),
                   ("links", 'os.symlink("x", made[-1])'), ("pipes", "os.mkfifo(made[-1])")):
-    attack("disk: as many %s as go" % kind, LIMITED, MANY.format(how=how), seconds=30)
+    attack("disk: as many %s as go" % kind, LIMITED, MANY.format(how=how), seconds=100)
 attack("disk: hard links", LIMITED, """
 open("/work/one", "w").close()
 made = 0
@@ -211,7 +211,7 @@ for number in range(made + 1):
     except OSError:
         pass
 os.remove("/work/one")
-""", seconds=30)
+""", seconds=100)
 attack("disk: files larger than any disk", LIMITED, """
 fd = os.open("/work/sparse", os.O_RDWR | os.O_CREAT)
 attempt("truncate", os.ftruncate, fd, 1 << 50)
@@ -236,7 +236,7 @@ while depth > 0:
     depth -= 1
 os.chdir(at)
 os.path.isdir("n" * 200) and os.rmdir("n" * 200)
-""", seconds=30)
+""", seconds=100)
 attack("descriptors: as many as go", LIMITED, """
 made = []
 try:

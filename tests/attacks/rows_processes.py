@@ -63,7 +63,7 @@ except OSError as error:
 for program in made:
     program.kill()
     program.wait()
-""", alone=True, outside=few_processes, seconds=30)
+""", alone=True, outside=few_processes, seconds=100)
 attack("the fork bomb of the shells", LIMITED, """
 import subprocess
 try:
@@ -74,7 +74,7 @@ except (OSError, subprocess.TimeoutExpired) as error:
     LOST["bomb"] = "EAGAIN"
 if LOST["bomb"] == "nothing":
     WON.append("512 shells")
-""", alone=True, outside=few_processes, seconds=20)
+""", alone=True, outside=few_processes, seconds=100)
 
 attack("kills process 1", BLOCKED, """
 import signal, time

@@ -56,7 +56,7 @@ UNJAILED = "unjailed"
 def attack(name, ends, code="", **more):
     """Adds a row."""
     row = {"failures": FAILURES[ends], "status": {"ok"}, "limit": None, "alone": ends == KILLED,
-           "seconds": 10, "outside": None, "prepare": None, "control": UNJAILED, "needs": (),
+           "seconds": 100, "outside": None, "prepare": None, "control": UNJAILED, "needs": (),
            "inputs": None, **more}
     assert ends in CLASSES and set(row) < set(FIELDS), name
     assert all(name != other.name for other in ROWS), name
