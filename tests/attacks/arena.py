@@ -98,7 +98,8 @@ class Arena:
                        % (self.canary.secret, self.house.program("cellblockd")))
         self._own(script, 0o755)
         # A kernel that lives on has to take the interrupt in time, also on a busy machine.
-        self.house.start("--set", "profile.default.grace=5 s", *settings, program=script, env={"CANARY": self.token})
+        self.house.start("--set", "profile.default.grace=5 s", *settings, program=script,
+                         env={"CANARY": self.token})
 
     @staticmethod
     def _json(path):
