@@ -110,7 +110,7 @@ s_html_size (cb_part text)
     for (const char *at = text.data; at < end && lines < HTML_MAX / LINE_HEIGHT; at++)
         for (size_t i = 0; *at == '<' && i < CB_COUNT (breaks); i++)
             lines += s_begins (at, end, breaks[i]) ? 1 : 0;
-    return (size){0, s_within ((lines + 1) * LINE_HEIGHT, HTML_MIN, HTML_MAX)};
+    return (size){0, s_within ((lines + 2) * LINE_HEIGHT, HTML_MIN, HTML_MAX)};
 }
 
 /* A length in pixels, 0 when it is none that can be known here. */

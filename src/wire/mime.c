@@ -21,9 +21,7 @@
 #define SHORT_TEXT 400
 #define NOTE_MAX   256
 
-#define ALLOWED_BY                                                                      \
-    "this session has active_output = sandbox; one whose profile sets active_output = " \
-    "full shows it"
+#define ALLOWED_BY "active_output = sandbox; a session made with -l active_output=full shows it"
 
 static const struct {
     const char *name;
@@ -237,7 +235,7 @@ s_take (bundle *self, cb_part type, cb_part value)
 static const char *
 s_note (const char *what, char note[NOTE_MAX])
 {
-    (void)snprintf (note, NOTE_MAX, "cellblock: %s is not shown: " ALLOWED_BY, what);
+    (void)snprintf (note, NOTE_MAX, "cellblock: %s is not shown under " ALLOWED_BY, what);
     return note;
 }
 
@@ -274,8 +272,7 @@ s_put_html_and_note (bundle *self, cb_buf *text, const char *note)
 static int
 s_put_html (bundle *self)
 {
-    const char *const lacks =
-        "cellblock: shown without scripts, and without what is not in it: " ALLOWED_BY;
+    const char *const lacks = "cellblock: no scripts and nothing from elsewhere under " ALLOWED_BY;
     cb_scoped (cb_buf) cb_buf text;
     char note[NOTE_MAX];
 

@@ -47,33 +47,35 @@ static const struct {
     {"execute_reply",
      "{\"status\":\"ok\",\"execution_count\":1,\"user_expressions\":{},\"payload\":[]}", NULL},
     {"execute_reply",
-     "{\"status\":\"ok\",\"payload\":[{\"source\":\"page\",\"data\":{\"text/html\":\"<b>x</b>\"},"
-     "\"start\":0},{\"source\":\"edit_magic\",\"filename\":\"/etc/passwd\"},{\"source\":"
-     "\"set_next_input\",\"text\":\"x\",\"replace\":false,\"z\":1},{\"source\":\"page\",\"source\":"
-     "\"edit\"},3]}",
-     "{\"status\":\"ok\",\"payload\":[{\"source\":\"page\",\"data\":{\"text/html\":\"<b>x</b>\"},"
-     "\"start\":0},{\"source\":\"set_next_input\",\"text\":\"x\",\"replace\":false}]}"},
+     "{\"status\":\"ok\",\"payload\":[{\"source\":\"page\",\"data\":{\"text/html\":\"<b>x</"
+     "b>\"},\"start\":0},{\"source\":\"edit_magic\",\"filename\":\"/etc/"
+     "passwd\"},{\"source\":\"set_next_input\",\"text\":\"x\",\"replace\":false,\"z\":1},{"
+     "\"source\":\"page\",\"source\":\"edit\"},3]}",
+     "{\"status\":\"ok\",\"payload\":[{\"source\":\"page\",\"data\":{\"text/html\":\"<b>x</"
+     "b>\"},\"start\":0},{\"source\":\"set_next_input\",\"text\":\"x\",\"replace\":false}]}"},
     {"execute_reply",
-     "{\"status\":\"ok\",\"user_expressions\":{\"a\":{\"status\":\"ok\",\"data\":{\"image/png\":"
-     "\"\\\"\"},\"metadata\":{}},\"b\":{\"status\":\"error\",\"ename\":\"E\",\"evalue\":\"\","
+     "{\"status\":\"ok\",\"user_expressions\":{\"a\":{\"status\":\"ok\",\"data\":{\"image/"
+     "png\":\"\\\"\"},\"metadata\":{}},\"b\":{\"status\":\"error\",\"ename\":\"E\",\"evalue\":\"\","
      "\"traceback\":[]},\"c\":3}}",
-     "{\"status\":\"ok\",\"user_expressions\":{\"a\":{\"status\":\"ok\",\"data\":{\"text/plain\":"
-     "\"cellblock: a broken picture is not shown: this session has active_output = sandbox; one "
-     "whose profile sets active_output = full shows it\"},\"metadata\":{}},\"b\":{\"status\":"
-     "\"error\",\"ename\":\"E\",\"evalue\":\"\",\"traceback\":[]},\"c\":{}}}"},
+     "{\"status\":\"ok\",\"user_expressions\":{\"a\":{\"status\":\"ok\",\"data\":{\"text/"
+     "plain\":\"cellblock: a broken picture is not shown under active_output = sandbox; a session "
+     "made with -l active_output=full shows "
+     "it\"},\"metadata\":{}},\"b\":{\"status\":\"error\",\"ename\":\"E\",\"evalue\":\"\","
+     "\"traceback\":[]},\"c\":{}}}"},
     {"inspect_reply",
      "{\"status\":\"ok\",\"found\":true,\"data\":{\"text/plain\":\"x\"},\"metadata\":{}}", NULL},
     {"inspect_reply", "{\"found\":1,\"data\":{\"text/javascript\":\"x\",\"text/plain\":\"x\"}}",
-     "{\"found\":false,\"data\":{\"text/plain\":\"cellblock: JavaScript is not shown: this session "
-     "has active_output = sandbox; one whose profile sets active_output = full shows it\\nx\"}}"},
+     "{\"found\":false,\"data\":{\"text/plain\":\"cellblock: JavaScript is not shown under "
+     "active_output = sandbox; a session made with -l active_output=full shows it\\nx\"}}"},
     {"complete_reply",
      "{\"matches\":[\"a\"],\"cursor_start\":0,\"cursor_end\":1,\"metadata\":{\"_jupyter_types_"
      "experimental\":[{\"start\":0,\"end\":1,\"text\":\"a\",\"type\":\"<unknown>\"}]},\"status\":"
      "\"ok\"}",
      NULL},
     {"complete_reply",
-     "{\"matches\":[\"a\",\"<img src=x>\",3],\"metadata\":{\"_jupyter_types_experimental\":[{"
-     "\"text\":\"<b>\",\"type\":\"<b>\"}],\"x\":\"<b>\"}}",
+     "{\"matches\":[\"a\",\"<img "
+     "src=x>\",3],\"metadata\":{\"_jupyter_types_experimental\":[{\"text\":\"<b>\",\"type\":\"<b>"
+     "\"}],\"x\":\"<b>\"}}",
      "{\"matches\":[\"a\"],\"metadata\":{\"_jupyter_types_experimental\":[{\"text\":\"\",\"type\":"
      "\"\"}]}}"},
     {"comm_info_reply", "{\"status\":\"ok\",\"comms\":{}}", NULL},
@@ -81,19 +83,19 @@ static const struct {
      "{\"status\":\"ok\",\"comms\":{}}"},
     {"kernel_info_reply",
      "{\"status\":\"ok\",\"protocol_version\":\"5.3\",\"implementation\":\"ipython\","
-     "\"implementation_version\":\"8.5.0\",\"language_info\":{\"name\":\"python\",\"version\":"
-     "\"3.11.2\",\"mimetype\":\"text/x-python\",\"codemirror_mode\":{\"name\":\"ipython\","
-     "\"version\":3},\"pygments_lexer\":\"ipython3\",\"nbconvert_exporter\":\"python\","
-     "\"file_extension\":\".py\"},\"banner\":\"x\",\"help_links\":[{\"text\":\"a\",\"url\":"
-     "\"https://docs.python.org/3.11\"}]}",
+     "\"implementation_version\":\"8.5.0\",\"language_info\":{\"name\":\"python\",\"version\":\"3."
+     "11.2\",\"mimetype\":\"text/"
+     "x-python\",\"codemirror_mode\":{\"name\":\"ipython\",\"version\":3},\"pygments_lexer\":"
+     "\"ipython3\",\"nbconvert_exporter\":\"python\",\"file_extension\":\".py\"},\"banner\":\"x\","
+     "\"help_links\":[{\"text\":\"a\",\"url\":\"https://docs.python.org/3.11\"}]}",
      NULL},
     {"kernel_info_reply",
-     "{\"language_info\":{\"codemirror_mode\":{\"name\":\"../../files/x\"},\"nbconvert_exporter\":"
-     "\"os.path\",\"pygments_lexer\":3},\"help_links\":[{\"text\":\"a\",\"url\":\"javascript:alert("
-     "1)\"}]}",
+     "{\"language_info\":{\"codemirror_mode\":{\"name\":\"../../files/"
+     "x\"},\"nbconvert_exporter\":\"os.path\",\"pygments_lexer\":3},\"help_links\":[{\"text\":"
+     "\"a\",\"url\":\"javascript:alert(1)\"}]}",
      "{\"language_info\":{\"codemirror_mode\":{\"name\":\"python\"},\"nbconvert_exporter\":"
-     "\"python\",\"pygments_lexer\":\"ipython3\"},\"help_links\":[{\"text\":\"a\",\"url\":"
-     "\"https://ipython.org/\"}]}"},
+     "\"python\",\"pygments_lexer\":\"ipython3\"},\"help_links\":[{\"text\":\"a\",\"url\":\"https:/"
+     "/ipython.org/\"}]}"},
     {"debug_reply", "{\"success\":true,\"body\":{\"variables\":[]}}", NULL},
     {"debug_reply", "{\"body\":{\"data\":{\"text/html\":\"<b>x</b>\",\"x/y\":\"<script>\"}}}",
      "{\"body\":{\"data\":{\"text/html\":\"<b>x</b>\"}}}"},
@@ -143,8 +145,9 @@ s_test_full (void)
     int result = cb_active_check (CB_ACTIVE_FULL, "kernel_info_reply",
                                   (cb_part){info, sizeof info - 1}, &into);
     ok (result == CB_ACTIVE_CHANGED &&
-            strstr (into.data, "\"banner\":\"IPython\\ncellblock: this session has active_output = "
-                               "full") != NULL &&
+            strstr (into.data,
+                    "\"banner\":\"IPython\\ncellblock: this session has active_output = full") !=
+                NULL &&
             strstr (into.data, "\"x\":1") != NULL,
         "full: the banner says so");
     json_t *parsed = json_loads (into.data, 0, NULL);

@@ -368,7 +368,7 @@ static const struct {
     {CB_FRAME_HTML, "\"></iframe><script>alert(1)</script>",
      "&quot;&gt;&lt;/iframe&gt;&lt;script&gt;"},
     {CB_FRAME_HTML, "x", "default-src &#39;none&#39;"},
-    {CB_FRAME_HTML, "<p>1<p>2<p>3<p>4", "width:100%;height:146px"},
+    {CB_FRAME_HTML, "<p>1<p>2<p>3<p>4", "width:100%;height:170px"},
     {CB_FRAME_HTML, "\x01", "&lt;/style&gt; "},
     {CB_FRAME_SVG, "<svg width='100' height=\"50\"></svg>", "width:102px;height:52px"},
     {CB_FRAME_SVG,

@@ -42,9 +42,9 @@ static const char *const s_same[] = {
     "{\"text/latex\": \"$a < b$\"}",
 };
 
-#define SHOWS_IT                                                                      \
-    "is not shown: this session has active_output = sandbox; one whose profile sets " \
-    "active_output = full shows it"
+#define SHOWS_IT                                                                                   \
+    "is not shown under active_output = sandbox; a session made with -l active_output=full shows " \
+    "it"
 
 static const struct {
     const char *bundle;
@@ -52,8 +52,7 @@ static const struct {
     const char * not ;
 } s_changed[] = {
     {"{\"application/javascript\": \"alert(1)\", \"text/plain\": "
-     "\"<IPython.core.display.Javascript "
-     "object>\"}",
+     "\"<IPython.core.display.Javascript object>\"}",
      "{\"text/plain\":\"cellblock: JavaScript " SHOWS_IT
      "\\n<IPython.core.display.Javascript object>\"}",
      "alert"},

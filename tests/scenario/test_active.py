@@ -6,7 +6,7 @@ import pytest
 
 from attached import attach, reply_to, run
 
-SENTENCE = "is not shown: this session has active_output = sandbox"
+SENTENCE = "is not shown under active_output = sandbox"
 FULL = ("--set", "profile.open.active_output=full")
 
 SHOW = """
