@@ -4,12 +4,16 @@ import errno
 import os
 import re
 import socket
+import subprocess
+import sys
 import typing
 
 # Where a cell's own files and the machine's programs lie.
 INSIDE = ("/work", "/tmp", "/output", "/input", "/usr", "/dev", "/proc", "/cb")
 # Exceptions within exceptions that are looked at: URLError, requests, zmq.
 DEPTH = 8
+# Characters of a message that are looked at.
+MESSAGE = 2000
 
 
 class Jail(typing.NamedTuple):
@@ -77,15 +81,60 @@ def _missing_file(error, _jail):
     return None
 
 
+# What libraries say that have no exception of their own for it (database drivers, libcurl).
+UNREACHED = re.compile(
+    "name resolution|Name or service not known|Network is unreachable|"
+    "ould not resolve host|could not translate host name|Failed to establish a new connection"
+)
+# Programs that go out, and the word or the form of an argument by which one knows it.
+OUTWARD = {
+    "pip": "install|download|search",
+    "pip3": "install|download|search",
+    "apt": "install|update",
+    "apt-get": "install|update",
+    "conda": "install|create",
+    "npm": "install|ci",
+    "curl": r"https?:|ftp:|\S+\.\S+",
+    "wget": r"https?:|ftp:|\S+\.\S+",
+    "git": "clone|fetch|pull|push|ls-remote",
+    "ssh": ".",
+    "scp": ".",
+    "ping": ".",
+}
+
+
+def _says_no_network(jail):
+    network = "no network" if jail.network == "none" else "only a loopback network"
+    return f"this jail has {network} (profile {jail.profile})"
+
+
+def _goes_out(words):
+    while words and ("=" in words[0] or words[0] in ("sudo", "env", "time", "exec")):
+        words = words[1:]
+    if words[1:2] == ["-m"]:  # python3 -m pip
+        words = words[2:]
+    wanted = OUTWARD.get(os.path.basename(words[0])) if words else None
+    return bool(wanted) and any(re.match(wanted, word) for word in words[1:])
+
+
+def goes_out(command):
+    """Whether a command line (text or words) is one that wants the network."""
+    if isinstance(command, str):
+        return any(_goes_out(part.split()) for part in re.split("[;&|]", command))
+    return _goes_out([str(word) for word in command])
+
+
 def _no_network(error, jail):
+    if isinstance(error, subprocess.CalledProcessError):
+        return _says_no_network(jail) if goes_out(error.cmd) else None
     refused = isinstance(error, PermissionError) and _last_file(error) == socket.__file__
     unreachable = isinstance(error, OSError) and error.errno in (
         errno.ENETUNREACH,
         errno.EHOSTUNREACH,
     )
-    if refused or unreachable or isinstance(error, (socket.gaierror, socket.herror)):
-        network = "no network" if jail.network == "none" else "only a loopback network"
-        return f"this jail has {network} (profile {jail.profile})"
+    lost = isinstance(error, (socket.gaierror, socket.herror))
+    if refused or unreachable or lost or UNREACHED.search(str(error)[:MESSAGE]):
+        return _says_no_network(jail)
     return None
 
 
@@ -182,6 +231,19 @@ class _Spare:
             os.close(self._fds.pop())
 
 
+def _tell_before(shell, name, jail):
+    """Say at once that there is no network when a command line (!pip install) wants it: some
+    programs try for longer than a cell may run."""
+    run = getattr(shell, name)
+
+    def tell_and_run(command, *args, **kwargs):
+        if goes_out(command):
+            print(f"cellblock: {_says_no_network(jail)}", file=sys.stderr, flush=True)
+        return run(command, *args, **kwargs)
+
+    setattr(shell, name, tell_and_run)
+
+
 def install(shell, jail):
     """Let the shell show every error, and end its traceback with the hint.
 
@@ -206,3 +268,5 @@ def install(shell, jail):
 
     shell._showtraceback = show_with_hint
     shell.showtraceback = show_always
+    _tell_before(shell, "system", jail)
+    _tell_before(shell, "getoutput", jail)

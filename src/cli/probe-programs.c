@@ -132,20 +132,41 @@ cb_probe_matplotlib (cb_finding *finding)
     s_look_for_module (finding, "matplotlib", CB_PROBE_WEAKER);
 }
 
+/* Whether an optional module is installed: by its folder and its version file, for some take long
+ * to import. */
+static void
+s_look_for_package (cb_finding *finding, const char *module, const char *project)
+{
+    char text[S_TEXT];
+    char code[S_TEXT];
+
+    (void)snprintf (code, sizeof code,
+                    "import importlib.util as u, importlib.metadata as m\n"
+                    "assert u.find_spec('%s')\nprint(m.version('%s'))",
+                    module, project);
+    if (s_python (code, text, sizeof text) == 0) {
+        cb_finding_found (finding, "%s", s_last_line (text));
+        return;
+    }
+    cb_finding_found (finding, "not installed");
+    cb_finding_cause (finding, CB_PROBE_WEAKER, CB_PYTHON " has no module %s", module);
+    cb_finding_mend (finding, "apt-get install python3-%s", module);
+}
+
 void
 cb_probe_scipy (cb_finding *finding)
 {
-    s_look_for_module (finding, "scipy", CB_PROBE_WEAKER);
+    s_look_for_package (finding, "scipy", "scipy");
 }
 
 void
 cb_probe_sklearn (cb_finding *finding)
 {
-    s_look_for_module (finding, "sklearn", CB_PROBE_WEAKER);
+    s_look_for_package (finding, "sklearn", "scikit-learn");
 }
 
 void
 cb_probe_debugger (cb_finding *finding)
 {
-    s_look_for_module (finding, "debugpy", CB_PROBE_WEAKER);
+    s_look_for_package (finding, "debugpy", "debugpy");
 }

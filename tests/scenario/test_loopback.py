@@ -95,6 +95,28 @@ def test_without_it_the_error_says_which_profile_has_none(house, profile):
             "cellblock: this jail has no network (profile %s)" % profile), run
 
 
+@pytest.mark.parametrize("code, told", [
+    ("!pip install requests", True), ("%pip install requests", True), ("!git status", False),
+    ("!cd /work && curl -s https://example.org/x", True), ("!echo pip install", False),
+    ("x = !wget example.org", True), ("!LANG=C python3 -m pip list", False),
+])
+def test_a_command_that_wants_the_network_is_told_first(house, code, told):
+    run = house.json("run", "-t", "60", "-c", code)
+    errors = "".join(one["text"] for one in run["outputs"] if one.get("name") == "stderr")
+    assert errors.startswith("cellblock: this jail has no network (profile default)\n") is told, run
+
+
+@pytest.mark.parametrize("code", [
+    "import subprocess; subprocess.run(['git', 'clone', 'https://x.org/y', '/work/y'], check=True)",
+    "raise RuntimeError('could not translate host name \"db\" to address')",
+    "import subprocess; subprocess.check_call('false; pip install x', shell=True)",
+])
+def test_an_error_for_want_of_the_network_says_so(house, code):
+    run = house.json("run", "-t", "60", "-c", code)
+    assert run["error"]["traceback"][-1] == (
+        "cellblock: this jail has no network (profile default)"), run
+
+
 # ---- the debugger -----
 
 class Debugger:

@@ -42,7 +42,7 @@ def test_limits_hold_in_a_scope_of_its_own(house):
 
 
 def test_doctor_says_so(house):
-    report = house.json("doctor")
+    report = house.json("doctor", timeout=110)
     cgroups = next(probe for probe in report["probes"] if probe["name"] == "cgroups")
     assert cgroups["state"] == "ok", cgroups
     assert "scope" in cgroups["found"]
