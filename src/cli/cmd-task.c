@@ -6,9 +6,8 @@
 #include "agent/choice.h"
 #include "base/configs.h"
 #include "base/fdio.h"
-#include "base/name.h"
-#include "cli/inputs.h"
 #include "cli/missing.h"
+#include "cli/opening.h"
 #include "cli/signals.h"
 #include "cli/task.h"
 
@@ -77,53 +76,6 @@ s_choose (const cb_cli *cli, const char *model, cb_choice *choice, cb_err *err)
 /* ---- the session ------------------------------------------------------------------------------
  */
 
-static int
-s_set (json_t *object, const char *name, json_t *value, cb_err *err)
-{
-    return json_object_set_new (object, name, value) < 0 ? cb_fail_nomem (err) : 0;
-}
-
-/* What new_request wants. Owned in *ret_content. */
-static int
-s_session_request (const cb_task_options *options, json_t **ret_content, cb_err *err)
-{
-    cb_owned (cb_json) json_t *content = json_pack ("{s:b}", "wait", 1);
-
-    if (options->session != NULL)
-        CB_TRY (s_set (content, "name", json_string (options->session), err));
-    if (options->profile != NULL)
-        CB_TRY (s_set (content, "profile", json_string (options->profile), err));
-    if (options->inputs.count > 0) {
-        json_t *inputs = cb_inputs_json (&options->inputs, err);
-        if (inputs == NULL)
-            return -CB_E_INVALID;
-        CB_TRY (s_set (content, "inputs", inputs, err));
-    }
-    *ret_content = cb_take (content);
-    return 0;
-}
-
-/* A session that lives already takes neither inputs nor another profile. */
-static int
-s_check_living (cb_task *self, cb_err *err)
-{
-    cb_owned (cb_json) json_t *info = NULL;
-    const cb_task_options *options = self->options;
-
-    if (options->inputs.count > 0)
-        return cb_fail (err, CB_E_EXISTS,
-                        "session '%s' runs already: give it files by cellblock put, or take "
-                        "another session",
-                        options->session);
-    json_t *content = json_pack ("{s:s}", "session", options->session);
-    CB_TRY (cb_conn_call (self->conn, "show", content, &info, err));
-    const char *profile = json_string_value (json_object_get (info, "profile"));
-    if (options->profile != NULL && (profile == NULL || strcmp (profile, options->profile) != 0))
-        return cb_fail (err, CB_E_EXISTS, "session '%s' runs already, in profile '%s'",
-                        options->session, profile != NULL ? profile : "?");
-    return 0;
-}
-
 /* What the model should know of the session: its inputs and how long a cell may take. */
 static void
 s_describe (cb_task *self, const json_t *request, const json_t *reply)
@@ -145,24 +97,27 @@ s_describe (cb_task *self, const json_t *request, const json_t *reply)
     cb_buf_done (&text);
 }
 
+static cb_opening
+s_opening (const cb_task *self)
+{
+    const cb_task_options *options = self->options;
+
+    return (cb_opening){options->session, options->profile, &options->inputs};
+}
+
 static int
 s_open_session (cb_task *self, json_t *request, cb_err *err)
 {
     cb_owned (cb_json) json_t *asked = json_incref (request);
-    cb_owned (cb_json) json_t *reply = NULL;
-    const char *name = NULL;
+    const cb_opening opening = s_opening (self);
+    cb_opened opened;
 
-    int result = cb_conn_call (self->conn, "new", request, &reply, err);
-    if (result == -CB_E_EXISTS && self->options->session != NULL) {
-        (void)snprintf (self->session, sizeof self->session, "%s", self->options->session);
-        err->code = 0;
-        return s_check_living (self, err);
-    }
-    CB_TRY (result);
-    CB_TRY (cb_json_get_string (reply, "session", CB_NAME_MAX - 1, CB_JSON_REQUIRED, &name, err));
-    (void)snprintf (self->session, sizeof self->session, "%s", name);
-    s_describe (self, asked, reply);
-    return 0;
+    int result = cb_opening_make (&opening, self->conn, request, &opened, err);
+    (void)snprintf (self->session, sizeof self->session, "%s", opened.session);
+    if (result == 0 && !opened.found)
+        s_describe (self, asked, opened.reply);
+    cb_opened_done (&opened);
+    return result;
 }
 
 /* What was made for this task alone ends with it; a named session is told about at a terminal. */
@@ -211,31 +166,22 @@ static int
 s_prepare (cb_cli *cli, cb_task *self, cb_choice *choice, cb_err *err)
 {
     const cb_task_options *options = self->options;
-    json_t *request = NULL;
+    const cb_opening opening = s_opening (self);
+    cb_owned (cb_json) json_t *request = NULL;
 
-    if (options->session != NULL)
-        CB_TRY (cb_name_check ("session", options->session, err));
-    if (options->profile != NULL)
-        CB_TRY (cb_name_check ("profile", options->profile, err));
+    CB_TRY (cb_opening_check (&opening, &request, err));
     CB_TRY (s_choose (cli, options->model, choice, err));
     CB_TRY (cb_task_init (self, err));
     if (options->record != NULL) /* a path that cannot be written is known before, not after */
         CB_TRY (cb_record_save (&self->record, options->record, err));
-    CB_TRY (s_session_request (options, &request, err));
-    int result = cb_conn_open (self->conn, cli, CB_CONN_START_QUIET, err);
-    if (result < 0) {
-        json_decref (request);
-        return result;
-    }
+    CB_TRY (cb_conn_open (self->conn, cli, CB_CONN_START_QUIET, err));
     self->show.render.state_dir = self->conn->state_dir;
     /* Only now: a daemon that is started inherits no blocked signals. */
     self->signals = cb_signals_open (err);
-    if (self->signals < 0) {
-        json_decref (request);
+    if (self->signals < 0)
         return self->signals;
-    }
     self->conn->signals = self->signals;
-    return s_open_session (self, request, err);
+    return s_open_session (self, cb_take (request), err);
 }
 
 static int

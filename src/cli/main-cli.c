@@ -55,8 +55,10 @@ s_print_help (FILE *to)
     };
 
     (void)fprintf (to, "usage: cellblock [OPTIONS] COMMAND ...\n"
-                       "       cellblock -p PROMPT [TASK OPTIONS]\n\n"
-                       "Runs Python in jailed IPython kernels. For example:\n\n"
+                       "       cellblock [PROMPT OPTIONS]\n"
+                       "       cellblock -p TASK [TASK OPTIONS]\n\n"
+                       "Runs Python in jailed IPython kernels. Without a command, a prompt. For "
+                       "example:\n\n"
                        "  cellblock run -c 'print(6 * 7)'\n"
                        "  cellblock run -s work --input sales.csv analysis.py\n"
                        "  cellblock -p 'which month sold best?' --input sales.csv --model NAME\n\n"
@@ -65,7 +67,7 @@ s_print_help (FILE *to)
         (void)fprintf (to, "  %-12s%s\n", s_commands[i].name, s_commands[i].help);
     (void)fprintf (to, "\nOptions:\n");
     cb_options_explain (options, to);
-    (void)fprintf (to, "\nTask options:\n");
+    (void)fprintf (to, "\nOptions of a task, and (-s, -P, -t, --input) of the prompt:\n");
     cb_task_rows (&no_task, task);
     cb_options_explain (task, to);
     (void)fprintf (to, "\ncellblock COMMAND --help tells more; so does man cellblock.\n");
@@ -131,37 +133,54 @@ s_flush (int code)
     return code == CB_EXIT_OK ? CB_EXIT_FAILED : code;
 }
 
-/* Becomes the program that does tasks, which reads the same words again. */
+/* Becomes a program of ours that reads the same words again. */
 static int
-s_become_task (char **argv)
+s_become (const char *name, char **argv)
 {
     char path[PATH_MAX];
     cb_err err = CB_ERR_INIT;
 
-    if (cb_find_program (CB_TASK_PROGRAM, path, sizeof path, &err) < 0)
+    if (cb_find_program (name, path, sizeof path, &err) < 0)
         return cb_cli_failed (&err);
     (void)execv (path, argv);
     (void)cb_fail_errno (&err, CB_E_IO, "%s", path);
     return cb_cli_failed (&err);
 }
 
-/* The task, a command, or the help; a code, or -CB_E_INVALID. */
+/* A prompt needs somebody at a terminal; code that is piped in is for run. */
+static int
+s_prompt (const cb_task_options *options, char **argv, cb_err *err)
+{
+    const char *given = cb_task_given (options, CB_FOR_PROMPT);
+
+    if (given != NULL)
+        return cb_fail (err, CB_E_INVALID, "--%s belongs behind a command, or to -p PROMPT", given);
+    if (isatty (STDIN_FILENO) == 1 && (isatty (STDOUT_FILENO) == 1 || isatty (STDERR_FILENO) == 1))
+        return s_become (CB_TALK_PROGRAM, argv);
+    s_print_help (stderr);
+    cb_cli_say ("the prompt needs a terminal; cellblock run - runs code from standard input");
+    return CB_EXIT_USAGE;
+}
+
+/* The task, a command, or the prompt; a code, or -CB_E_INVALID. */
 static int
 s_do (cb_cli *cli, const cb_task_options *task, char **argv, cb_words *words, cb_err *err)
 {
-    const char *given = cb_task_given (task);
+    const char *given = cb_task_given (task, task->prompt != NULL ? CB_FOR_TASK : 0);
 
+    if (task->prompt != NULL && given != NULL)
+        return cb_fail (err, CB_E_INVALID, "--%s is for the prompt and for run, not for a task",
+                        given);
     if (task->prompt != NULL && words->count > 0)
         return cb_fail (err, CB_E_INVALID, "'%s' is one word too many: cellblock -p PROMPT",
                         words->items[0]);
     if (task->prompt != NULL)
-        return s_become_task (argv);
+        return s_become (CB_TASK_PROGRAM, argv);
+    if (words->count == 0)
+        return s_prompt (task, argv, err);
     if (given != NULL)
         return cb_fail (err, CB_E_INVALID, "--%s belongs behind a command, or to -p PROMPT", given);
-    if (words->count > 0)
-        return s_run_command (cli, words, err);
-    s_print_help (stderr);
-    return CB_EXIT_USAGE;
+    return s_run_command (cli, words, err);
 }
 
 int

@@ -3,7 +3,11 @@
  *
  * Ctrl-C interrupts the cell. Again within two seconds ends its kernel: a cell can ignore the first
  * but not the second. SIGTERM interrupts and waits a moment for the cell's last words. A run in a
- * session of its own ends with our connection, so whatever happens nothing is left running. */
+ * session of its own ends with our connection, so whatever happens nothing is left running.
+ *
+ * With a person at a prompt the session is worth more than the cell: he is told before a Ctrl-C
+ * ends the kernel, it gets a new one, and when he goes (SIGTERM, a closed terminal) the cell runs
+ * on. */
 #include "cli/runner.h"
 
 #include "base/table.h"
@@ -17,6 +21,8 @@
 
 /* After the first Ctrl-C: how long the cell has before we say what a second one does. */
 #define S_HINT_AFTER (400 * CB_USEC_PER_MSEC)
+/* The same with a person: most cells have ended by then. */
+#define S_WARN_AFTER (CB_USEC_PER_SEC)
 /* How long the reply may take after a kill, or after SIGTERM. */
 #define S_LAST_WORDS (3 * CB_USEC_PER_SEC)
 
@@ -63,10 +69,49 @@ static void
 s_on_terminate (cb_runner *self)
 {
     self->exit_code = CB_EXIT_TERMINATED;
-    bool runs = self->session[0] != '\0' && !self->waiting;
+    bool runs = self->session[0] != '\0' && !self->waiting && self->person == NULL;
     if (runs)
         s_tell (self, "interrupt");
     self->deadline = runs ? cb_now () + S_LAST_WORDS : 0;
+}
+
+static void
+s_kill (cb_runner *self, const char *verb)
+{
+    self->killed = true;
+    self->hint = CB_USEC_NEVER;
+    self->deadline = cb_now () + S_LAST_WORDS;
+    s_tell (self, verb);
+}
+
+static void
+s_warn (cb_runner *self)
+{
+    self->hint = CB_USEC_NEVER;
+    self->warned = cb_now ();
+    (void)cb_render_say (self->render, NULL,
+                         "the cell still runs, it ignores the interrupt; wait, or press Ctrl-C "
+                         "once more to end its kernel (the variables are lost)");
+}
+
+static void
+s_on_interrupt_of_person (cb_runner *self)
+{
+    cb_usec now = cb_now ();
+
+    if (self->warned != 0 && now - self->warned >= CB_RUNNER_READS) {
+        s_kill (self, "restart");
+        return;
+    }
+    cb_person_forget (self->person);
+    s_tell (self, "interrupt");
+    if (self->warned != 0)
+        return;
+    if (self->interrupted != 0)
+        s_warn (self);
+    else
+        self->hint = now + S_WARN_AFTER;
+    self->interrupted = now;
 }
 
 static void
@@ -75,16 +120,18 @@ s_on_interrupt (cb_runner *self)
     cb_usec now = cb_now ();
     bool again = self->interrupted != 0 && now - self->interrupted < CB_RUNNER_AGAIN;
 
+    self->render->out.safe.inside = true; /* the terminal shows ^C in the line */
+    if (self->person != NULL && !self->waiting && !self->killed) {
+        s_on_interrupt_of_person (self);
+        return;
+    }
+
     self->exit_code = CB_EXIT_INTERRUPTED;
     self->interrupted = now;
-    self->render->out.safe.inside = true; /* the terminal shows ^C in the line */
     if (self->session[0] == '\0' || self->waiting || self->killed) {
         self->deadline = 0; /* nothing of ours runs yet, or all is said: closing ends the rest */
     } else if (again) {
-        self->killed = true;
-        self->hint = CB_USEC_NEVER;
-        self->deadline = now + S_LAST_WORDS;
-        s_tell (self, "stop");
+        s_kill (self, "stop");
     } else {
         self->hint = now + S_HINT_AFTER;
         s_tell (self, "interrupt");
@@ -134,11 +181,12 @@ s_rendered (cb_runner *self, int result)
     return 0;
 }
 
-/* One event. 1: it was the reply. */
+/* One event, which a question takes. 1: it was the reply. */
 static int
-s_on_event (cb_runner *self, const cellblock_event *event, cb_err *err)
+s_on_event (cb_runner *self, cellblock_event **event_at, cb_err *err)
 {
     cb_owned (cb_json) json_t *content = NULL;
+    const cellblock_event *event = *event_at;
     const char *type = cellblock_event_type (event);
 
     if (cellblock_event_request (event) != self->request)
@@ -155,6 +203,9 @@ s_on_event (cb_runner *self, const cellblock_event *event, cb_err *err)
     s_note_session (self, type, content);
     if (self->render->out.given_up)
         return 0;
+    if (self->person != NULL && strcmp (type, "input_request") == 0)
+        return s_rendered (self,
+                           cb_person_ask (self->person, self->render, event_at, content, err));
     return s_rendered (self, cb_render_event (self->render, type, content, err));
 }
 
@@ -170,7 +221,7 @@ s_drain (cb_runner *self, cb_err *err)
                 return 0;
             return cb_conn_failed (self->conn, err);
         }
-        int outcome = s_on_event (self, event, err);
+        int outcome = s_on_event (self, &event, err);
         cellblock_event_free (&event);
         if (outcome != 0)
             return outcome;
@@ -186,6 +237,10 @@ s_drain (cb_runner *self, cb_err *err)
 static void
 s_give_hint (cb_runner *self)
 {
+    if (self->person != NULL) {
+        s_warn (self);
+        return;
+    }
     self->hint = CB_USEC_NEVER;
     (void)cb_render_say (self->render, NULL,
                          "interrupted, but the cell still runs; Ctrl-C once more ends its kernel");
@@ -206,14 +261,18 @@ s_wait_ms (const cb_runner *self)
 static int
 s_step (cb_runner *self, cb_err *err)
 {
-    struct pollfd wait[2] = {{cellblock_fd (self->conn->client), POLLIN, 0},
-                             {self->signals, POLLIN, 0}};
+    bool asked = self->person != NULL && cb_person_is_asked (self->person);
+    struct pollfd wait[3] = {{cellblock_fd (self->conn->client), POLLIN, 0},
+                             {self->signals, POLLIN, 0},
+                             {asked ? self->person->fd : -1, POLLIN, 0}};
 
-    if (poll (wait, 2, s_wait_ms (self)) < 0 && errno != EINTR)
+    if (poll (wait, 3, s_wait_ms (self)) < 0 && errno != EINTR)
         return cb_fail_errno (err, CB_E_IO, "waiting for the daemon");
     int number = cb_signals_next (self->signals);
     if (number != 0)
         (void)s_on_signal (number, self);
+    else if (wait[2].revents != 0)
+        CB_TRY (s_rendered (self, cb_person_read (self->person, self->render, err)));
     int outcome = s_drain (self, err);
     if (outcome != 0)
         return outcome;
@@ -230,8 +289,8 @@ s_tell_kept (cb_runner *self)
 {
     json_int_t count = json_integer_value (json_object_get (self->result, "execution_count"));
 
-    if (!self->fresh && !self->killed && count == 1 && self->render->notes.term.tty &&
-        self->render->ops == &cb_render_text)
+    if (!self->fresh && !self->killed && self->person == NULL && count == 1 &&
+        self->render->notes.term.tty && self->render->ops == &cb_render_text)
         (void)cb_render_say (self->render, NULL, "session '%s' stays; cellblock stop %s ends it",
                              self->session, self->session);
 }
@@ -241,12 +300,19 @@ s_conclude (cb_runner *self, int *ret_exit, cb_err *err)
 {
     const char *status = json_string_value (json_object_get (self->result, "status"));
 
+    if (self->person != NULL)
+        cb_person_forget (self->person);
     if (self->waiting)
         (void)cb_render_say (self->render, NULL,
                              "the cell was not begun; session '%s' goes on without it",
                              self->session);
     else if (self->killed && self->fresh)
         (void)cb_render_say (self->render, NULL, "the kernel was ended");
+    else if (self->killed && self->person != NULL)
+        (void)cb_render_say (self->render, NULL,
+                             "the kernel was ended; session '%s' gets a new one, its variables are "
+                             "gone",
+                             self->session);
     else if (self->killed)
         (void)cb_render_say (self->render, NULL, "session '%s' was ended; its variables are gone",
                              self->session);

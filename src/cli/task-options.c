@@ -26,25 +26,33 @@ cb_task_rows (cb_task_options *self, cb_option rows[CB_TASK_ROWS])
          "write down what the model says, for backend = replay"},
         {"session", 's', CB_OPTION_TEXT, &self->session, "NAME",
          "work in this session and keep it; it is made when it does not exist"},
+        {"timeout", 't', CB_OPTION_TIME, &self->timeout_s, "SECONDS",
+         "at the prompt: how long a cell may run (without a unit: seconds)"},
         {0},
     };
     memcpy (rows, made, sizeof made);
 }
 
 const char *
-cb_task_given (const cb_task_options *self)
+cb_task_given (const cb_task_options *self, int takers)
 {
     const struct {
         bool given;
+        int takers;
         const char *name;
     } rows[] = {
-        {self->session != NULL, "session"}, {self->profile != NULL, "profile"},
-        {self->model != NULL, "model"},     {self->record != NULL, "record"},
-        {self->max_turns > 0, "max-turns"}, {self->max_tokens > 0, "max-tokens"},
-        {self->inputs.count > 0, "input"},  {self->format != CB_FORMAT_TEXT, "output"},
+        {self->session != NULL, CB_FOR_TASK | CB_FOR_PROMPT, "session"},
+        {self->profile != NULL, CB_FOR_TASK | CB_FOR_PROMPT, "profile"},
+        {self->inputs.count > 0, CB_FOR_TASK | CB_FOR_PROMPT, "input"},
+        {self->timeout_s > 0, CB_FOR_PROMPT, "timeout"},
+        {self->model != NULL, CB_FOR_TASK, "model"},
+        {self->record != NULL, CB_FOR_TASK, "record"},
+        {self->max_turns > 0, CB_FOR_TASK, "max-turns"},
+        {self->max_tokens > 0, CB_FOR_TASK, "max-tokens"},
+        {self->format != CB_FORMAT_TEXT, CB_FOR_TASK, "output"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        if (rows[i].given)
+        if (rows[i].given && (rows[i].takers & takers) == 0)
             return rows[i].name;
     return NULL;
 }
