@@ -136,7 +136,8 @@ cb_page_open (int fd, cb_err *err)
     }
     /* All of it belongs to the message on iopub, but for what s_lay_out counts beside. */
     size_t max_message = (size_t)status.st_size - s_lay_out (self, 0);
-    if (s_map (self, fd, max_message, err) < 0 || s_check (self->shared, err) < 0)
+    if (s_map (self, fd, max_message, err) < 0 || self->shared == NULL ||
+        s_check (self->shared, err) < 0)
         return NULL;
     if (s_lay_out (self, self->shared->max_message) != (size_t)status.st_size) {
         (void)cb_fail (err, CB_E_PROTO, "its page has another size");
