@@ -349,7 +349,6 @@ s_sweep_sessions (const cb_broker *self)
 static int
 s_take_over (cb_broker *self, const char *key, cb_err *err)
 {
-    cb_auto_free cb_launch_left *left = NULL;
     cb_usec began = cb_now ();
     size_t n = 0;
 
@@ -357,6 +356,7 @@ s_take_over (cb_broker *self, const char *key, cb_err *err)
     if (self->clients == NULL)
         return -CB_E_NOMEM;
     self->services.clients = self->clients;
+    cb_auto_free cb_launch_left *left = NULL;
     CB_TRY (cb_launcher_left (self->launcher, &left, &n, err));
     cb_registry_adopt (self->registry, left, n);
     s_sweep_sessions (self);
