@@ -235,7 +235,7 @@ s_peer (cb_connection *self, int fd, cb_err *err)
 {
     cb_attach *attach = self->door->attach;
     __typeof__ (&s_rows[0]) row = &s_rows[self->channel];
-    cb_quota *quota = self->channel == CB_CHANNEL_IOPUB ? &attach->readers : &attach->quota;
+    cb_quota *out = self->channel == CB_CHANNEL_IOPUB ? &attach->readers : &attach->out;
     cb_zpeer_options options = {
         .zmtp = {.socket_type = row->socket_type,
                  .budget = {.max_parts = row->max_parts,
@@ -243,9 +243,10 @@ s_peer (cb_connection *self, int fd, cb_err *err)
                             .max_message = row->max_message + row->max_parts * CB_ZMTP_PART_COST,
                             .max_commands = row->max_commands,
                             .max_subscriptions = row->max_topics},
-                 .quota = quota},
+                 .quota = &attach->in,
+                 .spare = CB_ATTACH_IN_SPARE},
         .out_limit = row->out_limit,
-        .quota = quota,
+        .quota = out,
         .priority = row->priority};
 
     return cb_zpeer_new (attach->loop, fd, &options, &row->events, self, err);

@@ -2,13 +2,15 @@
 #ifndef CB_FRONT_ATTACH_INT_H
 #define CB_FRONT_ATTACH_INT_H
 
+#include "base/calm.h"
 #include "front/attach.h"
 
 struct cb_attach {
     cb_loop *loop;
     int runtime_fd;
     cb_doors doors;
-    cb_quota quota;   /* bytes of requests and replies of all */
+    cb_quota in;      /* bytes of unfinished requests of all */
+    cb_quota out;     /* of replies */
     cb_quota readers; /* bytes of iopub for all */
     size_t n_connections;
 };
@@ -23,8 +25,7 @@ struct cb_door {
     cb_zlisten *listen[CB_CHANNEL__COUNT];
     cb_connection *connections; /* owned */
     size_t n_connections;
-    cb_usec told_at; /* when something was last written to the log */
-    uint64_t untold; /* what was not, since */
+    cb_calm calm; /* of its lines in the log */
 };
 
 /* A guest with his routing id; gone with his last connection. */

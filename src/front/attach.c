@@ -13,17 +13,12 @@
 void
 cb_door_warn_ (cb_door *door, const char *what, cb_channel channel, const char *why)
 {
-    cb_usec now = cb_now ();
+    uint64_t more = 0;
 
-    if (door->told_at != 0 && now - door->told_at < CB_USEC_PER_SEC) {
-        door->untold++;
-        return;
-    }
-    cb_log_warn (what, CB_STR ("session", cb_session_name (door->session)),
-                 CB_STR ("channel", cb_channel_name (channel)), CB_STR ("why", why),
-                 CB_INT ("more", door->untold));
-    door->told_at = now;
-    door->untold = 0;
+    if (cb_calm_may (&door->calm, &more))
+        cb_log_warn (what, CB_STR ("session", cb_session_name (door->session)),
+                     CB_STR ("channel", cb_channel_name (channel)), CB_STR ("why", why),
+                     CB_INT ("more", more));
 }
 
 static cb_channel
@@ -97,7 +92,8 @@ cb_attach_new (cb_loop *loop, int runtime_fd, cb_err *err)
     }
     self->loop = loop;
     self->runtime_fd = runtime_fd;
-    cb_quota_init (&self->quota, NULL, CB_ATTACH_BYTES_MAX);
+    cb_quota_init (&self->in, NULL, CB_ATTACH_IN_MAX);
+    cb_quota_init (&self->out, NULL, CB_ATTACH_OUT_MAX);
     cb_quota_init (&self->readers, NULL, CB_ATTACH_READERS_MAX);
     self->doors = (cb_doors){.open = s_open, .close = s_close, .context = self};
     return self;

@@ -15,8 +15,12 @@
 #define CB_ATTACH_INPUT_MAX   ((size_t)1024 * 1024)
 /* Bytes of replies that wait for one client. */
 #define CB_ATTACH_REPLIES_MAX ((size_t)64 * 1024 * 1024)
-/* Bytes on their way from and to all attached clients, and of iopub to all readers. */
-#define CB_ATTACH_BYTES_MAX   ((uint64_t)256 * 1024 * 1024)
+/* Bytes of unfinished requests of all attached clients, beside what each has for itself: those who
+ * fill the first cannot keep others from asking what is not large. */
+#define CB_ATTACH_IN_MAX   ((uint64_t)128 * 1024 * 1024)
+#define CB_ATTACH_IN_SPARE ((size_t)32 * 1024)
+/* Bytes on their way to all of them, and of iopub to all readers. */
+#define CB_ATTACH_OUT_MAX     ((uint64_t)256 * 1024 * 1024)
 #define CB_ATTACH_READERS_MAX ((uint64_t)256 * 1024 * 1024)
 /* Topics that one reader may subscribe to. */
 #define CB_ATTACH_TOPICS_MAX 256

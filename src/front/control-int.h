@@ -2,6 +2,7 @@
 #ifndef CB_FRONT_CONTROL_INT_H
 #define CB_FRONT_CONTROL_INT_H
 
+#include "base/calm.h"
 #include "front/control.h"
 #include "session/order.h"
 #include "wire/ctl.h"
@@ -26,6 +27,7 @@ struct cb_control {
                      cannot keep others from asking */
     cb_client *clients;
     size_t n_clients;
+    cb_calm calm; /* of the lines that strangers cause in the log */
 };
 
 struct cb_client {

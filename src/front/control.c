@@ -52,6 +52,15 @@ cb_verb_find (const char *msg_type)
     return row != NULL ? row->on_verb : NULL;
 }
 
+static void
+s_warn (cb_control *self, const char *what, const char *why)
+{
+    uint64_t more = 0;
+
+    if (cb_calm_may (&self->calm, &more))
+        cb_log_warn (what, CB_STR ("why", why), CB_INT ("more", more));
+}
+
 /* ---- answers ---- */
 
 typedef struct answer {
@@ -275,7 +284,7 @@ s_on_unreadable (cb_client *client, cb_zmsg *raw, const cb_err *err)
     answer reply = {.header = s_quote (raw, msg_type, sizeof msg_type), .msg_type = msg_type};
 
     if (client->faults++ == 0)
-        cb_log_warn ("a client's message cannot be accepted", CB_STR ("why", err->text));
+        s_warn (client->control, "a client's message cannot be accepted", err->text);
     reply.content = s_error (err, msg_type);
     s_send (client, &reply);
 }
@@ -317,7 +326,7 @@ s_on_message (cb_zpeer *peer, cb_zmsg *raw, void *context)
     if (cb_jmsg_read (client->control->signer, raw, &message, &err) < 0) {
         s_on_unreadable (client, raw, &err);
         if (client->faults >= FAULTS_MAX) {
-            cb_log_warn ("a client is shut out", CB_INT ("faults", client->faults));
+            s_warn (client->control, "a client is shut out", err.text);
             s_drop_client (client);
         }
         return;
@@ -374,11 +383,13 @@ s_drop_client (cb_client *client)
 static void
 s_on_closed (cb_zpeer *peer, const cb_err *reason, void *context)
 {
+    cb_client *client = context;
+
     (void)peer;
     /* One that just went (a connection that was reset) is nothing to tell. */
     if (reason->code == CB_E_PROTO || reason->code == CB_E_LIMIT)
-        cb_log_warn ("a client broke the protocol", CB_STR ("why", reason->text));
-    s_drop_client (context);
+        s_warn (client->control, "a client broke the protocol", reason->text);
+    s_drop_client (client);
 }
 
 static const cb_zpeer_events s_shell_events = {.on_message = s_on_message,
@@ -396,7 +407,8 @@ s_add_client (cb_control *self, int fd, int echo, cb_err *err)
                             .max_message = echo ? 8192 : CB_CTL_REQUEST_MAX + 1024 * 1024,
                             .max_commands = 64,
                             .max_subscriptions = 0},
-                 .quota = &self->in},
+                 .quota = &self->in,
+                 .spare = CB_CLIENT_IN_SPARE},
         .out_limit = CB_CLIENT_QUEUE_MAX,
         .quota = &self->out,
         .priority = CB_PRIORITY_NORMAL};
@@ -430,7 +442,7 @@ s_on_accept (cb_zlisten *listen, int fd, void *context)
     cb_err err = CB_ERR_INIT;
 
     if (s_add_client (self, fd, listen == self->hb, &err) < 0)
-        cb_log_warn ("a client is refused", CB_STR ("why", err.text));
+        s_warn (self, "a client is refused", err.text);
 }
 
 static cb_zlisten *

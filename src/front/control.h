@@ -9,6 +9,8 @@
 /* Bytes waiting for one client (one cell's whole output fits), and for all of them. */
 #define CB_CLIENT_QUEUE_MAX  ((size_t)64 * 1024 * 1024)
 #define CB_CLIENTS_QUEUE_MAX ((uint64_t)256 * 1024 * 1024)
+/* Of unfinished requests each client has this for itself, whatever others hold. */
+#define CB_CLIENT_IN_SPARE ((size_t)32 * 1024)
 /* Answers are never lost. With so many bytes waiting (all the output there may be, and room for
  * answers), or its fair part when all clients' bytes are used up, a client is not read from. */
 #define CB_CLIENT_ANSWERS_MAX (CB_CLIENT_QUEUE_MAX + (size_t)16 * 1024 * 1024)

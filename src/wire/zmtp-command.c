@@ -247,6 +247,21 @@ s_find_topic (const cb_zmtp *self, cb_part topic)
     return NULL;
 }
 
+/* The topics will have this many bytes. */
+static int
+s_charge_topics (cb_zmtp *self, size_t bytes, cb_err *err)
+{
+    uint64_t due = bytes > self->spare ? bytes - self->spare : 0;
+    if (self->quota == NULL)
+        return 0;
+    if (due > self->topics_charged && cb_quota_charge (self->quota, due - self->topics_charged) < 0)
+        return cb_fail (err, CB_E_LIMIT, "no memory is left for subscriptions");
+    if (due < self->topics_charged)
+        cb_quota_release (self->quota, self->topics_charged - due);
+    self->topics_charged = due;
+    return 0;
+}
+
 static int
 s_add_topic (cb_zmtp *self, cb_part topic, cb_err *err)
 {
@@ -256,10 +271,7 @@ s_add_topic (cb_zmtp *self, cb_part topic, cb_err *err)
         return cb_fail (err, CB_E_LIMIT, "more than %zu subscriptions",
                         self->budget.max_subscriptions);
     size_t cost = topic.size + 1;
-    if (self->quota != NULL && cb_quota_charge (self->quota, cost) < 0)
-        return cb_fail (err, CB_E_LIMIT, "no memory is left for subscriptions");
-    if (self->quota != NULL)
-        self->topics_charged += cost;
+    CB_TRY (s_charge_topics (self, self->topics.size + cost, err));
     const char size = (char)topic.size;
     if (cb_buf_reserve (&self->topics, cost) < 0)
         return cb_fail_nomem (err);
@@ -277,10 +289,7 @@ s_remove_topic (cb_zmtp *self, char *found)
     memmove (found, found + cost, self->topics.size - before - cost);
     self->topics.size -= cost;
     self->n_topics--;
-    if (self->quota != NULL) {
-        cb_quota_release (self->quota, cost);
-        self->topics_charged -= cost;
-    }
+    (void)!s_charge_topics (self, self->topics.size, NULL); /* less: it cannot fail */
 }
 
 /* A peer asks for a topic, or no longer. Only what changes something is an event (and free of the

@@ -47,7 +47,8 @@ typedef struct cb_zmtp_draft {
     size_t sizes_room;
     size_t weight;     /* what counts towards max_message, or CB_ZMTP_SKIP_MAX */
     size_t frame_left; /* bytes of the current frame that have not come */
-    uint64_t charged;  /* to the quota */
+    size_t held;       /* bytes of block and sizes that were asked for */
+    uint64_t charged;  /* to the quota: what is held over the spare bytes */
     int open;          /* a frame has begun and not ended */
     int more;          /* that frame is not the last of the message */
     int skipping;      /* over the budget: its bytes are counted, not kept */
@@ -57,6 +58,7 @@ typedef struct cb_zmtp_draft {
 struct cb_zmtp {
     cb_zmtp_budget budget;
     cb_quota *quota;
+    size_t spare;
     const cb_zmtp_type *type;
     const cb_zmtp_type *peer_type;
     cb_zmtp_state state;

@@ -28,12 +28,18 @@ cb_zmtp_draft_open (const cb_zmtp *self)
 static int
 s_charge (cb_zmtp *self, size_t amount, cb_err *err)
 {
+    cb_zmtp_draft *draft = &self->draft;
+    size_t held = draft->held + amount;
+    uint64_t due = held > self->spare ? held - self->spare : 0;
     if (self->quota == NULL)
         return 0;
-    if (cb_quota_charge (self->quota, amount) < 0)
-        return cb_fail (err, CB_E_LIMIT, "no memory is left for messages of this connection (%zu)",
-                        amount);
-    self->draft.charged += amount;
+    if (due > draft->charged) {
+        if (cb_quota_charge (self->quota, due - draft->charged) < 0)
+            return cb_fail (err, CB_E_LIMIT,
+                            "no memory is left for messages of this connection (%zu)", amount);
+        draft->charged = due;
+    }
+    draft->held = held;
     return 0;
 }
 
@@ -43,6 +49,7 @@ s_uncharge (cb_zmtp *self)
     if (self->draft.charged > 0)
         cb_quota_release (self->quota, self->draft.charged);
     self->draft.charged = 0;
+    self->draft.held = 0;
 }
 
 /* The room to have when `need` bytes must fit: it grows by half at least, or a million small frames

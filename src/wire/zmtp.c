@@ -32,6 +32,7 @@ cb_zmtp_new (const cb_zmtp_config *config, cb_err *err)
     }
     self->budget = config->budget;
     self->quota = config->quota;
+    self->spare = config->spare;
     self->type = cb_zmtp_type_find (config->socket_type, strlen (config->socket_type));
     if (self->type == NULL) {
         cb_fail (err, CB_E_INVALID, "unknown socket type %s", config->socket_type);

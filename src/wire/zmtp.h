@@ -41,6 +41,8 @@ typedef struct cb_zmtp_config {
     size_t identity_size;
     cb_zmtp_budget budget;
     cb_quota *quota; /* borrowed; charged for what is held of unfinished messages; may be NULL */
+    size_t spare;    /* bytes of an unfinished message, and of topics, that are not charged: a peer
+                        that needs little has it whatever others hold */
 } cb_zmtp_config;
 
 typedef enum {
