@@ -102,7 +102,8 @@ s_opening (const cb_task *self)
 {
     const cb_task_options *options = self->options;
 
-    return (cb_opening){options->session, options->profile, &options->inputs};
+    return (cb_opening){options->session, options->profile, &options->inputs,
+                        options->session == NULL};
 }
 
 static int

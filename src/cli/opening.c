@@ -16,7 +16,7 @@ s_set (json_t *object, const char *name, json_t *value, cb_err *err)
 int
 cb_opening_check (const cb_opening *self, json_t **ret_request, cb_err *err)
 {
-    cb_owned (cb_json) json_t *content = json_pack ("{s:b}", "wait", 1);
+    cb_owned (cb_json) json_t *content = json_pack ("{s:b, s:b}", "wait", 1, "bound", self->bound);
 
     if (self->session != NULL) {
         CB_TRY (cb_name_check ("session", self->session, err));

@@ -9,6 +9,7 @@ typedef struct cb_opening {
     const char *session; /* NULL: a new one, the daemon names it */
     const char *profile; /* NULL: the default one */
     const cb_words *inputs;
+    bool bound; /* what is made ends with our connection, however that ends */
 } cb_opening;
 
 /* Checks names and inputs. Owned in *ret_request: what new_request wants. */

@@ -118,7 +118,7 @@ int
 cb_talk_open (cb_talk *self, cb_err *err)
 {
     const cb_task_options *options = self->options;
-    const cb_opening opening = {options->session, options->profile, &options->inputs};
+    const cb_opening opening = {options->session, options->profile, &options->inputs, false};
     cb_owned (cb_json) json_t *request = NULL;
     cb_opened opened;
 
@@ -138,7 +138,8 @@ cb_talk_open (cb_talk *self, cb_err *err)
 static int
 s_open_again (cb_talk *self, cb_err *err)
 {
-    const cb_opening opening = {self->session, self->options->profile, &self->options->inputs};
+    const cb_opening opening = {self->session, self->options->profile, &self->options->inputs,
+                                false};
     char name[CB_NAME_MAX];
     cb_opened opened;
 

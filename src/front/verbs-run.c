@@ -158,6 +158,7 @@ cb_verb_ask (cb_request *request, cb_err *err)
     cb_query query = {.msg_id = request->message->msg_id,
                       .msg_type = row->msg_type,
                       .content = content != NULL ? content : none,
+                      .peer = request->client->peer,
                       .on_answer = s_on_answer,
                       .context = ask};
     int result = cb_session_query (session, &query, err);

@@ -32,24 +32,34 @@ s_on_new_ready (const cb_err *err, void *context)
     cb_ask_done (&ask, session != NULL ? s_new_reply (session) : NULL);
 }
 
-int
-cb_verb_new (cb_request *request, cb_err *err)
+static int
+s_open (cb_request *request, cb_session **ret_session, cb_err *err)
 {
-    cb_session *session = NULL;
-    cb_ask *ask = NULL;
     cb_session_order order = {.name = cb_request_text (request, "name"),
                               .profile = cb_request_text (request, "profile"),
                               .inputs = json_object_get (request->content, "inputs"),
                               .limits = json_object_get (request->content, "limits")};
 
+    CB_TRY (cb_session_open (request->control->registry, &order, ret_session, err));
+    if (cb_request_flag (request, "bound", 0))
+        cb_session_bind (*ret_session, request->client->peer);
+    return 0;
+}
+
+int
+cb_verb_new (cb_request *request, cb_err *err)
+{
+    cb_session *session = NULL;
+    cb_ask *ask = NULL;
+
     if (!cb_request_flag (request, "wait", 0)) {
-        CB_TRY (cb_session_open (request->control->registry, &order, &session, err));
+        CB_TRY (s_open (request, &session, err));
         cb_request_done (request, s_new_reply (session));
         return 0;
     }
     /* First what can be refused without anything being made. */
     CB_TRY (cb_ask_new (request, &ask, err));
-    int result = cb_session_open (request->control->registry, &order, &session, err);
+    int result = s_open (request, &session, err);
     if (result == 0) {
         (void)snprintf (ask->session, sizeof ask->session, "%s", cb_session_name (session));
         result = cb_session_when_ready (session, s_on_new_ready, ask, err);

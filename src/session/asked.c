@@ -1,7 +1,8 @@
 /* asked.c - who asked the kernel what.
  *
  * A list: few requests are with a kernel at a time, because those on shell wait in the session's
- * queue. What a kernel never answers stays until its guest has asked CB_ASKED_A_GUEST_MAX more. */
+ * queue. What a kernel never answers stays until its guest has asked CB_ASKED_A_GUEST_MAX more, or
+ * others need the place. A row counts in its guest's n_asked; one that was taken out does not. */
 #include "session/asked.h"
 
 #include <stdio.h>
@@ -21,12 +22,10 @@ cb_asked_row_destroy (cb_asked_row **row)
 void
 cb_asked_done (cb_asked *self)
 {
-    while (self->first != NULL) {
-        cb_asked_row *row = self->first;
-        self->first = row->next;
+    cb_asked_row *row;
+
+    while ((row = cb_asked_take (self, NULL)) != NULL)
         cb_asked_row_destroy (&row);
-    }
-    self->count = 0;
 }
 
 cb_asked_row *
@@ -47,6 +46,7 @@ s_unlink (cb_asked *self, cb_asked_row **at)
     *at = row->next;
     row->next = NULL;
     self->count--;
+    row->guest->n_asked--;
     return row;
 }
 
@@ -83,21 +83,31 @@ cb_asked_forget (cb_asked *self, const cb_guest *guest)
     }
 }
 
-/* Room for one more of this guest. */
+/* The oldest row of a guest; NULL: of the one who has most. */
+static cb_asked_row *
+s_oldest (const cb_asked *self, const cb_guest *guest)
+{
+    cb_asked_row *found = NULL;
+
+    for (cb_asked_row *row = self->first; row != NULL; row = row->next)
+        if (guest != NULL ? row->guest == guest && found == NULL
+                          : found == NULL || row->guest->n_asked > found->guest->n_asked)
+            found = row;
+    return found;
+}
+
+/* Room for one more of this guest: nobody's questions without an answer keep others from asking. */
 static void
 s_make_room (cb_asked *self, const cb_guest *guest)
 {
-    cb_asked_row *oldest = NULL;
-    size_t count = 0;
+    cb_asked_row *gone = NULL;
 
-    for (cb_asked_row *row = self->first; row != NULL; row = row->next) {
-        if (row->guest != guest)
-            continue;
-        if (count++ == 0)
-            oldest = row;
-    }
-    if (count >= CB_ASKED_A_GUEST_MAX)
-        cb_asked_drop (self, &oldest);
+    if (guest->n_asked >= CB_ASKED_A_GUEST_MAX)
+        gone = s_oldest (self, guest);
+    else if (self->count >= CB_ASKED_MAX)
+        gone = s_oldest (self, NULL);
+    if (gone != NULL && (gone->guest == guest || gone->guest->n_asked > guest->n_asked))
+        cb_asked_drop (self, &gone);
 }
 
 static cb_asked_row *
@@ -136,5 +146,6 @@ cb_asked_add (cb_asked *self, cb_guest *guest, cb_channel channel, const cb_jmsg
         at = &(*at)->next;
     *at = row;
     self->count++;
+    guest->n_asked++;
     return 0;
 }

@@ -183,6 +183,14 @@ s_progress (cb_session *self)
     cb_session_arm_ (self);
 }
 
+/* Whose the entry is; 0: nobody's that is known. One that a broker before us began has its guest
+ * alone. */
+static uint64_t
+s_client_of (const cb_entry *entry)
+{
+    return entry->client == 0 && entry->guest != NULL ? entry->guest->number : entry->client;
+}
+
 static void
 s_on_reply (cb_session *self, cb_jmsg *message)
 {
@@ -208,7 +216,7 @@ s_on_reply (cb_session *self, cb_jmsg *message)
     }
     cb_kernel_hold (self->kernel, CB_CHANNEL_SHELL);
     if (entry->stop_on_error && cb_run_raised (run))
-        cb_requests_abort_ (self, entry->guest);
+        cb_requests_abort_ (self, s_client_of (entry));
     s_progress (self);
 }
 
@@ -427,6 +435,7 @@ s_begin (cb_session *self)
     cb_usage usage;
 
     cb_cells_unlink_ (self, &self->queue);
+    self->round = entry->round;
     if (entry->run != NULL) {
         s_becomes_running (self, entry);
         self->late = 0;
@@ -441,6 +450,7 @@ s_begin (cb_session *self)
     }
     if (entry->run == NULL)
         s_becomes_running (self, entry);
+    cb_runs_tell_places_ (self, entry->client);
     if (result < 0) {
         /* Its end is on the way, or it does not read: either way this kernel is done for. */
         cb_kernel_kill (self->kernel, err.text);
@@ -556,7 +566,7 @@ cb_session_client_gone (cb_session *self, const cb_zpeer *peer)
     cb_guests_asked_gone_ (self, peer);
     if (self->running != NULL && self->running->fanout != NULL)
         readers += cb_fanout_remove (self->running->fanout, peer);
-    if (readers == 0 && self->ephemeral)
+    if ((readers == 0 && self->ephemeral) || self->bound_to == peer)
         (void)!cb_session_stop (self, "its client is gone", NULL, NULL, &err);
 }
 

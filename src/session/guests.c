@@ -7,7 +7,9 @@
  * gets an end of file, so that it never hangs. */
 #include "session/session-int.h"
 
+#include "base/calm.h"
 #include "base/log.h"
+#include "session/fair.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,6 +109,9 @@ cb_guests_on_iopub_ (cb_session *self, cb_jmsg *message)
 
 /* ---- answers ---- */
 
+/* A reply of so many bytes passes the limits of all where no more waits for its client. */
+#define SMALL_REPLY ((size_t)64 * 1024)
+
 /* The message for an attached client: owned; NULL when there is none. */
 static cb_zmsg *
 s_shown (cb_session *self, const cb_jmsg *message)
@@ -120,19 +125,46 @@ s_shown (cb_session *self, const cb_jmsg *message)
     return cb_jmsg_resign (&shown, self->signer, NULL, 0, &err);
 }
 
-static void
-s_give (cb_session *self, const cb_asked_row *row, cb_zmsg *message)
+static int
+s_give (const cb_asked_row *row, cb_zmsg *message)
 {
     cb_zpeer *peer = row->guest->peers[row->channel];
     cb_err err = CB_ERR_INIT;
 
     if (peer == NULL || message == NULL)
-        return;
-    int result = cb_zpeer_send (peer, message, 0, &err);
-    if (result == CB_ZPEER_FULL)
-        cb_log_warn ("a reply is lost: its client does not read", CB_STR ("session", self->name));
-    else if (result < 0)
+        return CB_ZPEER_SENT;
+    size_t fair = cb_zmsg_cost (message) <= SMALL_REPLY ? SMALL_REPLY : 0;
+    int result = cb_send_fair (peer, message, fair, &err);
+    if (result < 0)
         cb_log_debug ("a client cannot be answered", CB_STR ("why", err.text));
+    return result;
+}
+
+/* What a stranger or a cell can make us say as often as it likes. */
+static void
+s_warn (cb_session *self, const char *what)
+{
+    uint64_t more = 0;
+
+    if (cb_calm_may (&self->calm, &more))
+        cb_log_warn (what, CB_STR ("session", self->name), CB_INT ("more", more));
+}
+
+/* An answer that does not fit: somebody who reads, and whose room others took, knows it at least.
+ */
+static void
+s_lose (cb_session *self, const cb_asked_row *row, const char *msg_type)
+{
+    cb_err err = CB_ERR_INIT;
+    cb_owned (cb_json) json_t *content = cb_guests_error_content_ (
+        cb_err_name (CB_E_LIMIT),
+        "the answer is lost: too much waits for clients that do not read");
+    cb_jmsg_draft draft = {
+        .msg_type = msg_type, .parent = {row->header, row->header_size}, .content = content};
+    cb_owned (cb_zmsg) cb_zmsg *message = cb_jmsg_write (self->signer, &draft, &err);
+
+    s_warn (self, "a reply is lost: too much waits for clients that do not read");
+    (void)s_give (row, message);
 }
 
 void
@@ -144,7 +176,8 @@ cb_guests_tell_ (cb_session *self, const cb_asked_row *row, const char *msg_type
         .msg_type = msg_type, .parent = {row->header, row->header_size}, .content = content};
     cb_owned (cb_zmsg) cb_zmsg *message = cb_jmsg_write (self->signer, &draft, &err);
 
-    s_give (self, row, message);
+    if (s_give (row, message) == CB_ZPEER_FULL)
+        s_lose (self, row, msg_type);
 }
 
 int
@@ -157,7 +190,8 @@ cb_guests_on_reply_ (cb_session *self, cb_channel channel, cb_jmsg *message)
                                               strcmp (row->type->reply, message->msg_type) != 0)))
         return 0;
     cb_owned (cb_zmsg) cb_zmsg *copy = s_shown (self, message);
-    s_give (self, row, copy);
+    if (s_give (row, copy) == CB_ZPEER_FULL)
+        s_lose (self, row, message->msg_type);
     cb_asked_drop (&self->asked, &row);
     return 1;
 }
@@ -240,7 +274,7 @@ cb_guests_on_input_ (cb_session *self, cb_jmsg *message)
         }
         cb_guests_forget_question_ (self);
     }
-    cb_log_info ("nobody can be asked for input", CB_STR ("session", self->name));
+    s_warn (self, "nobody can be asked for input");
     cb_kernel_input (self->kernel, message->dicts[CB_DICT_HEADER], CB_INPUT_END);
 }
 
@@ -279,7 +313,7 @@ cb_guests_asked_gone_ (cb_session *self, const cb_zpeer *peer)
 {
     if (self->question.header == NULL || self->question.peer != peer)
         return;
-    cb_log_info ("a client is gone while it is asked for input", CB_STR ("session", self->name));
+    s_warn (self, "a client is gone while it is asked for input");
     s_end_question (self);
 }
 
@@ -291,7 +325,7 @@ cb_session_guest_lost (cb_session *self, const cb_guest *guest)
     if (self->question.guest != guest || entry == NULL ||
         (guest->peers[CB_CHANNEL_STDIN] != NULL && guest->peers[entry->channel] != NULL))
         return;
-    cb_log_info ("a client is gone while it is asked for input", CB_STR ("session", self->name));
+    s_warn (self, "a client is gone while it is asked for input");
     s_end_question (self);
 }
 
@@ -322,6 +356,7 @@ cb_guests_on_death_ (cb_session *self)
             row->next = kept.first;
             kept.first = row;
             kept.count++;
+            row->guest->n_asked++;
             continue;
         }
         if (row->type != NULL && row->type->reply != NULL)

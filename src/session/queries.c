@@ -96,15 +96,16 @@ cb_session_query (cb_session *self, const cb_query *query, cb_err *err)
     cb_owned (cb_jmsg) cb_jmsg *request = NULL;
 
     CB_TRY (cb_cells_check_ (self, query->msg_id, err));
-    if (self->n_cells_queued >= CB_SESSION_QUEUE_MAX)
-        return cb_fail (err, CB_E_BUSY, "session '%s' has %d cells waiting already", self->name,
-                        CB_SESSION_QUEUE_MAX);
+    CB_TRY (cb_cells_room_ (self, query->peer, err));
     CB_TRY (s_request (self, query, &request, err));
     cb_entry *entry = calloc (1, sizeof *entry);
     if (entry == NULL)
         return cb_fail_nomem (err);
-    *entry =
-        (cb_entry){.kind = &s_kind, .session = self, .query = *query, .over_at = CB_USEC_NEVER};
+    *entry = (cb_entry){.kind = &s_kind,
+                        .session = self,
+                        .query = *query,
+                        .peer = query->peer,
+                        .over_at = CB_USEC_NEVER};
     int result = cb_entry_charge_ (entry, cb_zmsg_cost (request->raw), err);
     if (result < 0) {
         cb_entry_destroy (&entry);

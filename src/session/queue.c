@@ -1,7 +1,9 @@
-/* queue.c - requests that wait in a session: whose they are makes no difference here.
+/* queue.c - requests that wait in a session, and in which order they have their turn.
  *
- * What waits is charged to one quota of all sessions; the counts that a guest carries are kept here
- * and nowhere else. */
+ * Clients take turns: in each round everyone who waits has one request with the kernel, in the
+ * order in which they came. So one who sends five hundred cells at once delays the others by one of
+ * them. What waits is charged to one quota of all sessions; the counts that a guest carries are
+ * kept here and nowhere else. */
 #include "session/session-int.h"
 
 #include <stdlib.h>
@@ -28,11 +30,16 @@ cb_entry_destroy (cb_entry **self_at)
 
 /* What waits costs so much beside its code. */
 #define ENTRY_COST 4096
+/* Code of more bytes leaves a quarter of the quota to what is smaller. */
+#define SMALL ((size_t)16 * 1024)
 
 int
 cb_entry_charge_ (cb_entry *self, size_t bytes, cb_err *err)
 {
-    if (cb_quota_charge (self->session->services->cells, bytes + ENTRY_COST) < 0)
+    cb_quota *cells = self->session->services->cells;
+
+    if ((bytes > SMALL && cells->used + bytes + ENTRY_COST > cells->limit - cells->limit / 4) ||
+        cb_quota_charge (cells, bytes + ENTRY_COST) < 0)
         return cb_fail (err, CB_E_BUSY,
                         "the code of all cells that wait is too much: try again "
                         "when some are done");
@@ -90,15 +97,50 @@ cb_cells_check_ (const cb_session *self, const char *msg_id, cb_err *err)
     return 0;
 }
 
+/* ---- turns ---- */
+
+/* A number for whoever asks. A guest keeps his; one of the control API has it as long as something
+ * of his waits. */
+static uint64_t
+s_client_of (cb_session *self, const cb_entry *entry)
+{
+    if (entry->guest != NULL) {
+        if (entry->guest->number == 0)
+            entry->guest->number = ++self->clients;
+        return entry->guest->number;
+    }
+    for (const cb_entry *at = self->queue; at != NULL; at = at->next)
+        if (at->peer != NULL && at->peer == entry->peer)
+            return at->client;
+    return ++self->clients;
+}
+
+/* The round after the one that runs, or after the last in which this client has a turn. */
+static uint64_t
+s_round_of (const cb_session *self, uint64_t client)
+{
+    uint64_t round = self->round + 1;
+
+    for (const cb_entry *at = self->queue; at != NULL; at = at->next)
+        if (at->client == client && at->round >= round)
+            round = at->round + 1;
+    return round;
+}
+
 size_t
 cb_cells_append_ (cb_session *self, cb_entry *entry)
 {
     cb_entry **at = &self->queue;
+    size_t ahead = self->running != NULL;
 
-    while (*at != NULL)
-        at = &(*at)->next;
+    entry->client = s_client_of (self, entry);
+    entry->round = s_round_of (self, entry->client);
+    for (; *at != NULL && (*at)->round <= entry->round; at = &(*at)->next)
+        ahead++;
+    entry->next = *at;
     *at = entry;
-    size_t ahead = self->n_queued++ + (self->running != NULL);
+    entry->told = ahead;
+    self->n_queued++;
     self->n_cells_queued += entry->fanout != NULL;
     if (entry->guest != NULL) {
         size_t cost = cb_zmsg_cost (entry->request->raw);
@@ -108,4 +150,17 @@ cb_cells_append_ (cb_session *self, cb_entry *entry)
     cb_session_touch (self);
     cb_cells_next_ (self);
     return ahead;
+}
+
+int
+cb_cells_room_ (const cb_session *self, const cb_zpeer *peer, cb_err *err)
+{
+    int waits = 0;
+
+    for (const cb_entry *at = self->queue; at != NULL && !waits; at = at->next)
+        waits = at->peer == peer;
+    if (waits && self->n_cells_queued >= CB_SESSION_QUEUE_MAX)
+        return cb_fail (err, CB_E_BUSY, "session '%s' has %d cells waiting already", self->name,
+                        CB_SESSION_QUEUE_MAX);
+    return 0;
 }

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/units.h"
+#include "session/fair.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -35,6 +36,10 @@ struct cb_readers {
     size_t n_readers;
     reader readers[CB_SESSION_READERS_MAX];
 };
+
+/* Bytes that wait for a reader who reads: the shared quota does not count for so few. The messages
+ * behind them are shared, so many such queues cost little more than one. */
+#define FAIR_QUEUE ((size_t)1024 * 1024)
 
 /* One message on its way to all. */
 typedef struct news {
@@ -202,7 +207,7 @@ s_offer (cb_readers *self, reader *to, cb_zmsg *message)
 
     if (to->paused)
         return 0;
-    if (cb_zpeer_send (to->peer, message, 0, &err) != CB_ZPEER_FULL)
+    if (cb_send_fair (to->peer, message, FAIR_QUEUE, &err) != CB_ZPEER_FULL)
         return 1;
     s_pause (self, to);
     return 0;

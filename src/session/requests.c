@@ -253,15 +253,13 @@ cb_requests_restore_ (cb_session *session, const cb_saved *saved, cb_part header
 }
 
 void
-cb_requests_abort_ (cb_session *self, const cb_guest *guest)
+cb_requests_abort_ (cb_session *self, uint64_t client)
 {
     cb_owned (cb_json) json_t *aborted = json_pack ("{s:s}", "status", "aborted");
 
-    if (guest == NULL)
-        return;
     for (cb_entry **at = &self->queue; *at != NULL;) {
         cb_entry *entry = *at;
-        if (entry->guest != guest || entry->kind != &s_cell) {
+        if (entry->client != client || entry->kind != &s_cell) {
             at = &entry->next;
             continue;
         }
@@ -278,11 +276,15 @@ cb_requests_abort_ (cb_session *self, const cb_guest *guest)
 static int
 s_check_room (const cb_session *self, const cb_guest *guest, const cb_jmsg *request, cb_err *err)
 {
+    const cb_quota *cells = self->services->cells;
     size_t cost = cb_zmsg_cost (request->raw);
 
-    if (guest->n_waiting >= CB_GUEST_WAITING_MAX || self->n_queued >= WAITING_MAX)
+    if (guest->n_waiting >= CB_GUEST_WAITING_MAX ||
+        (self->n_queued >= WAITING_MAX && guest->n_waiting >= CB_GUEST_WAITING_SURE))
         return cb_fail (err, CB_E_BUSY, "%zu requests wait already", self->n_queued);
-    if (cost > CB_GUEST_BYTES_MAX - guest->waiting_bytes)
+    /* Of what all sessions share nobody takes more than he leaves. */
+    if (cost > CB_GUEST_BYTES_MAX - guest->waiting_bytes ||
+        guest->waiting_bytes + cost > cells->limit - cells->used)
         return cb_fail (err, CB_E_BUSY, "%zu bytes of requests wait already", guest->waiting_bytes);
     return 0;
 }

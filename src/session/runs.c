@@ -47,6 +47,7 @@ s_entry_new (cb_session *session, const cb_cell *cell, cb_entry **ret_entry, cb_
     self->session = session;
     self->over_at = CB_USEC_NEVER;
     self->may_ask = cell->allow_stdin;
+    self->peer = cell->asker.peer;
     self->run = cb_run_new (&options, err);
     self->fanout = self->run != NULL ? cb_fanout_new (err) : NULL;
     int result = self->fanout != NULL ? 0 : -CB_E_NOMEM;
@@ -63,6 +64,17 @@ s_entry_new (cb_session *session, const cb_cell *cell, cb_entry **ret_entry, cb_
 }
 
 static void
+s_tell_place (cb_entry *self, size_t ahead)
+{
+    cb_owned (cb_json) json_t *queued =
+        json_pack ("{s:s, s:s, s:i}", "session", self->session->name, "run",
+                   cb_run_name (self->run), "ahead", (int)ahead);
+
+    self->told = ahead;
+    cb_fanout_tell (self->fanout, "queued", queued);
+}
+
+static void
 s_tell_start (cb_entry *self, size_t ahead)
 {
     const cb_session *session = self->session;
@@ -70,12 +82,19 @@ s_tell_start (cb_entry *self, size_t ahead)
         json_pack ("{s:s, s:s, s:s}", "session", session->name, "run", cb_run_name (self->run),
                    "profile", session->profile.name);
     cb_fanout_tell (self->fanout, "start", start);
-    if (ahead == 0)
-        return;
-    cb_owned (cb_json) json_t *queued =
-        json_pack ("{s:s, s:s, s:i}", "session", session->name, "run", cb_run_name (self->run),
-                   "ahead", (int)ahead);
-    cb_fanout_tell (self->fanout, "queued", queued);
+    if (ahead > 0)
+        s_tell_place (self, ahead);
+}
+
+void
+cb_runs_tell_places_ (cb_session *self, uint64_t client)
+{
+    size_t ahead = self->running != NULL;
+
+    for (cb_entry *entry = self->queue; entry != NULL && self->n_cells_queued > 0;
+         entry = entry->next, ahead++)
+        if (entry->client == client && entry->fanout != NULL && ahead > entry->told)
+            s_tell_place (entry, ahead);
 }
 
 /* ---- answers ---- */
@@ -162,9 +181,7 @@ cb_session_run (cb_session *self, const cb_cell *cell, cb_err *err)
     cb_entry *entry = NULL;
 
     CB_TRY (cb_cells_check_ (self, cell->msg_id, err));
-    if (self->n_cells_queued >= CB_SESSION_QUEUE_MAX)
-        return cb_fail (err, CB_E_BUSY, "session '%s' has %d cells waiting already", self->name,
-                        CB_SESSION_QUEUE_MAX);
+    CB_TRY (cb_cells_room_ (self, cell->asker.peer, err));
     CB_TRY (s_entry_new (self, cell, &entry, err));
     self->executions++;
     /* The kernel first: it works while the client is told, and nothing it says comes through before

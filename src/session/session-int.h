@@ -4,6 +4,7 @@
 #define CB_SESSION_SESSION_INT_H
 
 #include "base/buf.h"
+#include "base/calm.h"
 #include "kernel/kernel.h"
 #include "session/asked.h"
 #include "session/readers.h"
@@ -42,11 +43,15 @@ struct cb_entry {
     cb_query query;    /* of queries.c: whom to tell; the texts in it are not used */
     cb_channel channel;
     int stop_on_error;
-    int may_ask;     /* allow_stdin */
-    int answered;    /* we did it: only its idle is owed */
-    int replied;     /* its reply was passed on */
-    int idle_told;   /* and its idle */
-    cb_usec over_at; /* patience for a reply after the idle, when it is no cell */
+    int may_ask;          /* allow_stdin */
+    int answered;         /* we did it: only its idle is owed */
+    int replied;          /* its reply was passed on */
+    int idle_told;        /* and its idle */
+    cb_usec over_at;      /* patience for a reply after the idle, when it is no cell */
+    const cb_zpeer *peer; /* of the control API's: whose it is; only compared */
+    uint64_t client;      /* whose turn it is; stays when the client is gone */
+    uint64_t round;       /* in which it has its turn */
+    size_t told;          /* how many are before it, as its client was told last */
     cb_entry *next;
 };
 
@@ -73,6 +78,7 @@ struct cb_session {
     cb_profile profile;
     cb_session_state state;
     int ephemeral;
+    const cb_zpeer *bound_to;     /* it ends with this client's connection; NULL: it does not */
     int restart_asked;            /* by a person: the kernel's end is followed by a start, always */
     char key[CB_SESSION_KEY_MAX]; /* towards those who attach */
     char front[CB_FRONT_MAX];     /* of its sockets' names */
@@ -82,7 +88,9 @@ struct cb_session {
     cb_source *timer;
     cb_usec armed; /* when the timer fires */
     cb_entry *running;
-    cb_entry *queue;
+    cb_entry *queue;  /* by rounds */
+    uint64_t round;   /* of the one that began last */
+    uint64_t clients; /* that were given a number */
     size_t n_queued;
     size_t n_cells_queued; /* of them, the control API's */
     cb_signer *signer;     /* towards those who attach; NULL while nobody can */
@@ -90,6 +98,7 @@ struct cb_session {
     void *door;            /* front's; NULL: none */
     cb_asked asked;
     cb_question question;
+    cb_calm calm;  /* of lines in the log that others cause */
     uint64_t late; /* bytes of output that belongs to no running cell, since the last began */
     cb_waiter waiters[CB_SESSION_WAITERS_MAX];
     size_t n_waiters;
@@ -141,6 +150,11 @@ void cb_session_go_on_ (cb_session *self);
 void cb_session_ask_on_ (cb_session *self);
 /* Its cell is done and nobody was there to hear it. */
 void cb_session_linger_ (cb_session *self);
+/* runs.c */
+/* Others came between: those of this client that wait are told where they do not wait as near as
+ * they were told before. */
+void cb_runs_tell_places_ (cb_session *self, uint64_t client);
+
 /* runs.c, requests.c: the entry of a cell that runs. */
 int cb_runs_restore_ (cb_session *self, const cb_saved *saved, cb_part header, cb_entry **ret_entry,
                       cb_err *err) __attribute__ ((warn_unused_result));
@@ -171,8 +185,12 @@ cb_usec cb_cells_deadline_ (const cb_session *self);
 void cb_cells_drop_ (cb_session *self);
 
 /* queue.c */
-/* Last in the queue; how many are before it. It may be with the kernel, or freed, afterwards. */
+/* In its round of the queue; how many are before it. It may be with the kernel, or freed,
+ * afterwards. */
 size_t cb_cells_append_ (cb_session *self, cb_entry *entry);
+/* Whether the control API's client has room for another one. */
+int cb_cells_room_ (const cb_session *self, const cb_zpeer *peer, cb_err *err)
+    __attribute__ ((warn_unused_result));
 /* Takes it out of the queue; the entry is the caller's. */
 void cb_cells_unlink_ (cb_session *self, cb_entry **at);
 /* -CB_E_GONE, -CB_E_INVALID: whether the session takes a request of this id. */
@@ -228,7 +246,7 @@ json_t *cb_guests_error_content_ (const char *ename, const char *evalue);
 int cb_queries_on_reply_ (cb_session *self, cb_jmsg *message);
 
 /* requests.c: attached clients' requests in the queue. */
-/* A cell of this guest raised: its own that wait are answered `aborted`. */
-void cb_requests_abort_ (cb_session *self, const cb_guest *guest);
+/* A cell of this client raised: its own that wait are answered `aborted`. */
+void cb_requests_abort_ (cb_session *self, uint64_t client);
 
 #endif

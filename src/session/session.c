@@ -564,6 +564,12 @@ cb_session_keep (cb_session *self)
     self->ephemeral = 0;
 }
 
+void
+cb_session_bind (cb_session *self, const cb_zpeer *peer)
+{
+    self->bound_to = peer;
+}
+
 uint64_t
 cb_session_jail (const cb_session *self)
 {

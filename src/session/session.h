@@ -60,6 +60,9 @@ const cb_profile *cb_session_profile (const cb_session *self);
 int cb_session_is_ephemeral (const cb_session *self);
 /* An ephemeral session is kept after its cell. */
 void cb_session_keep (cb_session *self);
+/* The session ends when this client of the control API is gone; a broker after us does not know
+ * that. Only compared. */
+void cb_session_bind (cb_session *self, const cb_zpeer *peer);
 /* The jail's number for file work, 0 when there is none now. */
 uint64_t cb_session_jail (const cb_session *self);
 /* Somebody used it: the idle clock starts again. */
@@ -118,6 +121,7 @@ typedef struct cb_query {
     const char *msg_id;    /* the client's */
     const char *msg_type;  /* a request on shell with a row in wire/msgtype, no execute_request */
     const json_t *content; /* borrowed */
+    const cb_zpeer *peer;  /* whose turn it is; only compared */
     cb_on_answer *on_answer;
     void *context;
 } cb_query;

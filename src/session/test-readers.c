@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define LIMIT ((size_t)256 * 1024)
-#define LINES 400
+#define LIMIT ((size_t)4 * 1024 * 1024)
+#define LINES 6400
 
 typedef struct pair pair;
 typedef void step (pair *self);
@@ -322,13 +322,39 @@ s_test_asked (void)
     cb_asked_done (&asked);
 }
 
+/* Sixteen guests with all they may have; a seventeenth has a place all the same. */
+static void
+s_test_asked_fairness (void)
+{
+    enum { GUESTS = CB_ASKED_MAX / CB_ASKED_A_GUEST_MAX };
+    cb_asked asked = {.first = NULL};
+    cb_guest guests[GUESTS] = {{.n_waiting = 0}};
+    cb_guest late = {.n_waiting = 0};
+    char id[32];
+
+    for (int i = 0; i < CB_ASKED_MAX; i++) {
+        (void)snprintf (id, sizeof id, "r%d", i);
+        (void)!s_ask (&asked, &guests[i % GUESTS], id, "frobnicate");
+    }
+    ok (asked.count == CB_ASKED_MAX && s_ask (&asked, &late, "l0", "frobnicate") == 0 &&
+            s_ask (&asked, &late, "l1", "frobnicate") == 0,
+        "nobody's questions keep others from asking");
+    ok (asked.count == CB_ASKED_MAX && late.n_asked == 2 &&
+            guests[0].n_asked + guests[1].n_asked == 2 * CB_ASKED_A_GUEST_MAX - 2,
+        "who has most gives up his oldest");
+    cb_asked_forget (&asked, &late);
+    cb_asked_done (&asked);
+    ok (late.n_asked == 0 && guests[0].n_asked == 0, "each is counted as long as it is there");
+}
+
 int
 main (void)
 {
     s_run (1 << 20, "stream", s_topic);
-    s_run (8 << 20, "", s_slow);
+    s_run (128 << 20, "", s_slow);
     s_run (64 << 20, "", s_idles);
-    s_run (128 * 1024, "", s_share);
+    s_run (8 << 20, "", s_share);
     s_test_asked ();
+    s_test_asked_fairness ();
     return tap_done ();
 }

@@ -62,7 +62,7 @@ static const cb_ctl_verb s_verbs[] = {
      "new_reply",
      CB_CTL_NO_SESSION,
      0,
-     {MAYBE ("name"), MAYBE ("profile"), INPUTS, LIMITS, FLAG ("wait")}},
+     {MAYBE ("name"), MAYBE ("profile"), INPUTS, LIMITS, FLAG ("wait"), FLAG ("bound")}},
     {"profile_request", "profile_reply", CB_CTL_NO_SESSION, 0, {{"profile", CB_CTL_NAME, 1, 0}}},
     {"profiles_request", "profiles_reply", CB_CTL_NO_SESSION, 0, {{0}}},
     {"put_request",

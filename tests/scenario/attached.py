@@ -3,9 +3,12 @@
   attach(house, name)    jupyter_client's BlockingKernelClient, ready
   Raw                    five plain sockets with a routing id of one's choosing (pyzmq and
                          jupyter_client's Session), for what no decent client does
+  dial(house, channel)   a bare connection, for bytes that no library would send
 """
 import os
 import queue
+import socket
+import struct
 import time
 import uuid
 
@@ -241,3 +244,49 @@ class Raw:
             assert message is not None, "no reply on " + channel
             if message["parent_header"].get("msg_id") == msg_id:
                 return message
+
+
+# -- bytes of one's own ---------------------------------------------------------------------------
+
+GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(16) + bytes(1) + bytes(31)
+MIB = 1 << 20
+
+
+def memory(house):
+    """Resident bytes of the broker."""
+    with open("/proc/%d/statm" % house.connection()["pid"], encoding="ascii") as file:
+        return int(file.read().split()[1]) * 4096
+
+
+def command(name, body):
+    data = bytes([len(name)]) + name + body
+    return b"\x04" + bytes([len(data)]) + data
+
+
+def ready(kind, identity=b""):
+    return command(b"READY", b"\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind +
+                   b"\x08Identity" + struct.pack(">I", len(identity)) + identity)
+
+
+def dial(house, channel, kind=None, identity=b""):
+    """A plain connection; with kind the handshake is done."""
+    port = {"shell": 1, "iopub": 2, "stdin": 3, "control": 4, "hb": 5}[channel]
+    made = socket.socket(socket.AF_UNIX)
+    made.settimeout(120)
+    made.connect("%s/s-amber-%d" % (house.runtime_dir, port))
+    if kind:
+        made.sendall(GREETING + ready(kind, identity))
+    return made
+
+
+def is_closed(connection, timeout=120):
+    """Whether the other side hangs up within the time."""
+    connection.settimeout(timeout)
+    try:
+        while connection.recv(65536):
+            pass
+    except (ConnectionResetError, BrokenPipeError):
+        return True
+    except socket.timeout:
+        return False
+    return True

@@ -39,8 +39,8 @@ LOG_LINES = 150
 
 # What also runs against a build with sanitizers (-m sanitized): everything in these files that is
 # not marked `plain`, and what is marked `sanitized` elsewhere.
-SANITIZED = {"test_abuse", "test_door", "test_files", "test_life", "test_protocol",
-             "test_transport"}
+SANITIZED = {"test_abuse", "test_attach", "test_attach_abuse", "test_door", "test_files",
+             "test_life", "test_protocol", "test_transport"}
 
 _leaked = []
 

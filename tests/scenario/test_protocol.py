@@ -131,8 +131,8 @@ def test_a_run_and_its_events(client):
                      "execute_result", "status"]
     assert set(events[0].content) == {"session", "run", "profile"}
     assert events[0].content["run"] == result["run"]
-    assert set(result) == {"session", "run", "status", "execution_count", "findings", "usage",
-                           "artifacts"}
+    assert set(result) == {"session", "profile", "layers", "run", "status", "execution_count",
+                           "findings", "usage", "artifacts"}
     assert result["status"] == "ok" and result["execution_count"] == 1
     wait_until(lambda: client.call("list")["sessions"] == [])
 
