@@ -172,7 +172,9 @@ import json; print(json.dumps(found[0]))
 """
 
 
-def test_safe_eval_has_no_processes(house):
+@pytest.mark.parametrize("who", ["mine", "ordinary_user"])
+def test_safe_eval_has_no_processes(request, new_house, who):
+    house = new_house(request.getfixturevalue(who) if who == "ordinary_user" else None)
     run = house.json("run", "-P", "safe_eval", "-c", REFUSED)
     found = json.loads(text(run))
     assert found.pop("clone3") == "ENOSYS"
@@ -213,7 +215,7 @@ def test_a_layer_that_is_on_must_be_there(house, tmp_path):
     house.env["CELLBLOCK_CONFIG"] = str(tmp_path / "c.conf")
     (tmp_path / "c.conf").write_text("[profile strict]\ncgroup = on\n")
     script = ("mount -t tmpfs -o ro none /sys/fs/cgroup; %s run -P strict -c 1; echo $?; "
-              "%s run -c 'print(42)' -o json; %s daemon stop"
+              "%s run -t 60 -c 'print(42)' -o json; %s daemon stop"
               % ((house.program("cellblock"),) * 3))
     done = subprocess.run(["unshare", "-m", "sh", "-c", script], env=house.env, check=False,
                           capture_output=True, text=True, timeout=100)
