@@ -168,8 +168,15 @@ s_on_line (char *text)
 {
     s_line.text = text;
     s_line.outcome = text != NULL && !s_line.gone ? CB_LINE_READ : CB_LINE_END;
-    rl_eof_found = 0; /* else a new line is made here on some terminals only */
     rl_callback_handler_remove ();
+}
+
+/* At an end of file readline makes a new line on some terminals only. */
+static void
+s_leave_terminal (void)
+{
+    rl_eof_found = 0;
+    rl_deprep_terminal ();
 }
 
 static char *
@@ -201,6 +208,7 @@ cb_line_init (void)
     rl_instream = stdin;
     rl_outstream = isatty (STDOUT_FILENO) == 1 ? stdout : stderr;
     rl_getc_function = s_getc;
+    rl_deprep_term_function = s_leave_terminal;
     rl_completion_entry_function = s_no_completion;
     (void)rl_variable_bind ("enable-bracketed-paste", "on");
     (void)rl_initialize ();

@@ -15,18 +15,25 @@ PROMPT = "\n>>>"
 
 
 @pytest.fixture
-def terminal(house):
+def terminal_of():
+    """Makes terminals in a house; they, and what tmux leaves behind, are gone afterwards."""
     made = []
 
-    def make(**more):
-        made.append(Terminal(house, **more))
-        return made[-1]
+    def make(house, **more):
+        made.append((Terminal(house, **more), house))
+        return made[-1][0]
     yield make
-    for one in made:
+    for one, _ in made:
         one.close()
-    for name in os.listdir(house.tmp):
-        path = os.path.join(house.tmp, name)
-        shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+    for folder in {house.tmp for _, house in made}:
+        for name in os.listdir(folder):
+            path = os.path.join(folder, name)
+            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+
+
+@pytest.fixture
+def terminal(house, terminal_of):
+    return lambda **more: terminal_of(house, **more)
 
 
 @pytest.fixture
@@ -271,7 +278,8 @@ def test_leaving_keeps_the_session_and_coming_back_finds_it(prompt, daemon, way)
         prompt.keys("C-d")
     else:
         prompt.type(way)
-    prompt.wait("cellblock -s work comes back to it, cellblock stop work ends it")
+    screen = prompt.wait("cellblock -s work comes back to it, cellblock stop work ends it")
+    assert (">>>\ncellblock" if way == "C-d" else way + "\ncellblock") in screen
     assert [one["name"] for one in daemon.json("ls")["sessions"]] == ["work"]
     prompt.type("cellblock -s work")
     prompt.wait("back in session 'work' (1 cells so far)")
@@ -451,3 +459,43 @@ def test_a_terminal_that_closes(daemon, terminal):
         assert time.monotonic() < until
         time.sleep(0.1)
     assert daemon.json("show", "work")["executions"] == 0, "half a line is not run"
+
+
+def broker_of(daemon):
+    return daemon.connection()["pid"]
+
+
+@pytest.mark.parametrize("moment", ["prompt", "cell", "input"])
+def test_a_broker_that_dies_is_not_noticed(prompt, daemon, moment):
+    run(prompt, "x = 5")
+    if moment == "cell":
+        prompt.type("import time; print('be' + 'gun', flush=True); time.sleep(4); "
+                    "print('do' + 'ne')")
+        prompt.wait("\nbegun")
+    elif moment == "input":
+        prompt.type("name = input('who? ')")
+        prompt.wait("\nwho?")
+    os.kill(broker_of(daemon), signal.SIGKILL)
+    if moment == "cell":
+        prompt.wait("\ndone")
+    elif moment == "input":
+        prompt.type("Ada")
+    prompt.wait_end(PROMPT)
+    run(prompt, "x")
+    prompt.wait("\n5\n")
+
+
+def test_an_ordinary_user(user_house, terminal_of):
+    user_house.start()
+    one = terminal_of(user_house)
+    enter(one)
+    run(one, "name = input('who? ')", "who?")
+    run(one, "Ada")
+    run(one, "name")
+    one.wait("\n'Ada'\n")
+    run(one, "import time; print('be' + 'gun', flush=True); time.sleep(90)", "\nbegun")
+    one.keys("C-c")
+    one.wait("KeyboardInterrupt")
+    one.wait_end(PROMPT)
+    one.keys("C-d")
+    one.wait("cellblock -s work comes back to it")
