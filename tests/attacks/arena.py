@@ -6,10 +6,13 @@ untouched, nobody called, the calm session well, the daemon the same, the attack
 """
 import json
 import os
+import time
 
 import leaks
 from canary import Canary, addresses
+from house import House
 from table import KILLED
+from wireclient import NoAnswer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MARK = "\nATTACK "
@@ -42,12 +45,19 @@ def _read(path):
         return ""
 
 
+class Won(AssertionError):
+    """The attack got something: what."""
+
+
 class Arena:
     """house: a House that was not started; user: None or whose it is."""
 
     INPUT = "a,b\n1,2\n"
 
-    def __init__(self, house, user=None, settings=()):
+    patience = 5  # seconds that a memory bomb must hold what it got
+    clock = True  # cells have a wall time
+
+    def __init__(self, house, user=None, settings=(), daemon=None):
         self.house, self.user = house, user
         self.uid = user.uid if user else os.getuid()
         self.as_root = self.uid == 0
@@ -55,7 +65,7 @@ class Arena:
         self.canary = Canary(user, self.uid, home)
         self.token = self.canary.token
         self.input = self._make_input()
-        self._start(settings)
+        self._start(settings, daemon or house.program("cellblockd"))
         self.client = house.client()
         self.calm = house.client()
         self.client.call("new", name="calm", wait=True)
@@ -89,13 +99,12 @@ class Arena:
         self.input_before = self.input_stat()
         return folder
 
-    def _start(self, settings):
-        """A daemon with a secret in its environment and one behind a descriptor it inherits."""
+    def _start(self, settings, daemon):
+        """A daemon with a secret in its environment and more behind descriptors it inherits."""
         script = os.path.join(self.house.folder, "start")
         with open(script, "w", encoding="utf-8") as file:
             file.write('#!/bin/sh\n# start - the daemon with a leaking descriptor.\n'
-                       'exec 9<"%s"\nexec "%s" "$@"\n'
-                       % (self.canary.secret, self.house.program("cellblockd")))
+                       'exec 9<"%s" 8</\nexec "%s" "$@"\n' % (self.canary.secret, daemon))
         self._own(script, 0o755)
         # A kernel that lives on has to take the interrupt in time, also on a busy machine.
         self.house.start("--set", "profile.default.grace=5 s", *settings, program=script,
@@ -130,7 +139,8 @@ class Arena:
             "sockets": doors.names, "doors": doors.paths, "tmp_door": doors.tmp,
             "port": doors.port, "addresses": addresses(), "shm_file": memory.path,
             "shm_key": memory.key, "sem_key": memory.key, "input": os.path.basename(self.input),
-            "requests": self.calm_runs[-3:], "other_session": self.calm.session,
+            "patience": self.patience, "requests": self.calm_runs[-3:],
+            "other_session": self.calm.session,
         }
 
     # -- seen from outside -------------------------------------------------------------------------
@@ -205,6 +215,15 @@ class Arena:
     def wait(true, seconds=100):
         return leaks.wait_for(true, seconds)
 
+    def facts(self):
+        """The combination as JSON: who, on which machine, with which layers."""
+        release = [line.split("=", 1)[1].strip('"') for line in _read("/etc/os-release").split("\n")
+                   if line.startswith("PRETTY_NAME=")] or ["?"]
+        return json.dumps({
+            "who": "root" if self.as_root else "ordinary user", "system": release[0],
+            "kernel": os.uname().release, "date": time.strftime("%Y-%m-%d"),
+            "processors": len(os.sched_getaffinity(0)), "layers": self.layers}, sort_keys=True)
+
     def missing(self, attack):
         """Why this combination cannot have the attack; None when it can."""
         if "cgroup" in attack.needs and self.layers["cgroup"] == "none":
@@ -220,8 +239,29 @@ class Arena:
             scene.leave()
         return scene
 
+    def forget(self):
+        """After an attack that won: what it changed is what there is now."""
+        self.callers()
+        self.before, self.input_before = self.fingerprint(), self.input_stat()
+        sessions = self.client.call("list")["sessions"]
+        if not any(row["name"] == self.shared and row["state"] == "idle" for row in sessions):
+            self.shared = None
+
     def close(self):
+        """Ends everything; what was left behind."""
         self.canary.close()
+        return self.house.close()
+
+
+def open_arena(build, user=None, **more):
+    """An arena; its house is closed again when it cannot be made."""
+    house = House(build, user)
+    try:
+        return Arena(house, user, **more)
+    except BaseException:
+        print(house.log())
+        house.close()
+        raise
 
 
 class Scene:
@@ -282,10 +322,14 @@ class Scene:
         if not self.attack.code:
             return
         client = self.arena.client
+        clock = {"timeout_s": self.attack.seconds} if self.arena.clock else {}
         self.request = client.send("run", {
-            "code": program(self.arena.host(), self.attack), "session": self.session,
-            "timeout_s": self.attack.seconds})
-        reply, self.events = client.wait(self.request, "run", self.attack.seconds + 100)
+            "code": program(self.arena.host(), self.attack), "session": self.session, **clock})
+        try:
+            reply, self.events = client.wait(self.request, "run",
+                                             self.attack.seconds + (100 if clock else 5))
+        except NoAnswer:
+            raise Won("it has not ended") from None
         self.result = reply.content
         self.text = "".join(event.content["text"] for event in self.events
                             if event.type == "stream")
@@ -294,19 +338,24 @@ class Scene:
     def judge(self):
         """AssertionError when the attack ended in another way than its row says."""
         everything = json.dumps([self.result, [event.content for event in self.events]])
-        for secret in [self.arena.token] + self.arena.keys:
-            assert secret not in everything, "the cell showed a secret: it read what it must not"
+        won, _ = self.report or ([], {})
+        if any(secret in everything for secret in [self.arena.token] + self.arena.keys):
+            raise Won("it read and showed a secret")
+        if won:
+            raise Won("it got: %s" % won)
         if self.attack.code:
             self._judge_result()
             self._judge_kernel()
-        if self.attack.outside:
-            self.attack.outside(self)
-        self._judge_host()
+        try:
+            if self.attack.outside:
+                self.attack.outside(self)
+            self._judge_host()
+        except AssertionError as error:
+            raise Won("seen from outside: %s" % error) from error
 
     def _judge_result(self):
         status, error = self.result["status"], self.result.get("error")
-        won, lost = self.report or ([], {})
-        assert not won, "it got: %s" % won
+        _, lost = self.report or ([], {})
         assert status in self.attack.status, "%s: %s" % (status, error)
         limit = (self.result.get("limit") or {}).get("name")
         assert limit == self.attack.limit or self.attack.limit is None, "limit %s" % limit

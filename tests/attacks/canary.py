@@ -14,7 +14,7 @@ import tempfile
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.shmat.restype = ctypes.c_void_p
-IPC_CREAT, IPC_RMID, SETVAL = 0o1000, 0, 16
+IPC_CREAT, IPC_RMID = 0o1000, 0
 
 
 class Doors:
@@ -72,7 +72,9 @@ class Memory:
         self.key = int(token[:7], 16) + 1
         self.segment = LIBC.shmget(self.key, 4096, IPC_CREAT | 0o666)
         self.semaphore = LIBC.semget(self.key, 1, IPC_CREAT | 0o666)
-        assert self.segment >= 0 and self.semaphore >= 0, "no System V objects here"
+        if self.segment < 0 or self.semaphore < 0:
+            LIBC.shmctl(self.segment, IPC_RMID, None)
+            raise OSError("System V memory or semaphores are used up on this machine (ipcs)")
         self.address = LIBC.shmat(self.segment, None, 0)
         ctypes.memmove(self.address, token.encode(), len(token))
         self.path = "/dev/shm/cb-canary-" + token[:8]
@@ -118,7 +120,7 @@ class Canary:
         self.memory = Memory(self.token)
         prefix = user.prefix if user else []
         self.victim = subprocess.Popen(
-            prefix + ["/bin/sh", "-c", "sleep 100000; : " + self.token], stdin=subprocess.DEVNULL,
+            prefix + ["/bin/sh", "-c", "sleep 3600; : " + self.token], stdin=subprocess.DEVNULL,
             env={"PATH": "/usr/bin:/bin", "CANARY": self.token}, start_new_session=True)
 
     def _file(self, folder, name, mode):

@@ -4,6 +4,7 @@
 """
 import collections
 import importlib.util
+import json
 import os
 import sys
 
@@ -22,8 +23,8 @@ _spec.loader.exec_module(scenario_fixtures)
 from scenario_fixtures import *  # noqa: E402,F401,F403  fixtures and hooks are found by name
 from scenario_fixtures import _leaked, _limit  # noqa: E402,F401
 
-from arena import Arena  # noqa: E402
-from house import House  # noqa: E402
+from arena import open_arena  # noqa: E402
+from table import CLASSES  # noqa: E402
 
 WHO = ("root", "user") if os.getuid() == 0 else ("user",)
 
@@ -38,20 +39,8 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("arena", [one] if one else WHO, indirect=True, scope="module")
 
 
-def open_arena(build, user, settings=()):
-    """An arena, its house closed again when it cannot be made."""
-    house = House(build, user)
-    try:
-        return Arena(house, user, settings)
-    except BaseException:
-        print(house.log())
-        house.close()
-        raise
-
-
 def close_arena(arena, name):
-    arena.close()
-    left = arena.house.close()
+    left = arena.close()
     _leaked.extend("%s: %s" % (name, what) for what in left)
     assert not left, "left behind: " + "; ".join(left)
 
@@ -64,16 +53,36 @@ def arena(request, build):
     close_arena(made, "arena of " + request.param)
 
 
+@pytest.fixture(scope="module")
+def control_arena(build):
+    """Root's, for attacks that are carried out without a jail."""
+    made = open_arena(build)
+    yield made
+    close_arena(made, "arena of controls")
+
+
+def _ends(report):
+    return dict(getattr(report, "user_properties", ())).get("ends")
+
+
+def _facts(report):
+    return dict(getattr(report, "user_properties", ())).get("facts")
+
+
 def pytest_terminal_summary(terminalreporter):
-    """The count by class, under the scenario tests' leak count."""
+    """The count by class under each combination, also as JSON for write-table; then the scenario
+    tests' leak count."""
     counts = collections.Counter()
     for outcome in ("passed", "failed", "skipped"):
         for report in terminalreporter.stats.get(outcome, []):
-            ends = dict(getattr(report, "user_properties", ())).get("ends")
-            if ends and (report.when == "call" or outcome != "passed"):
-                counts[ends, outcome] += 1
-    for ends in sorted({ends for ends, _ in counts}):
-        terminalreporter.write_line("attacks %-7s: %s" % (ends, ", ".join(
-            "%d %s" % (counts[ends, outcome], outcome) for outcome in ("passed", "failed",
-                                                                      "skipped"))))
+            if _ends(report) and (report.when == "call" or outcome != "passed"):
+                counts[_facts(report), _ends(report), outcome] += 1
+    for facts in sorted({facts for facts, _, _ in counts}):
+        rows = {ends: [counts[facts, ends, outcome] for outcome in ("passed", "failed", "skipped")]
+                for ends in CLASSES}
+        for ends, row in rows.items():
+            terminalreporter.write_line(
+                "attacks %-7s: %d passed, %d failed, %d skipped" % (ends, *row))
+        terminalreporter.write_line("attacks record: " + json.dumps({**json.loads(facts),
+                                                                    "counts": rows}))
     scenario_fixtures.pytest_terminal_summary(terminalreporter)

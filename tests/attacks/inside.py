@@ -11,6 +11,7 @@ import sys
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 WON, LOST = [], {}
+REFUSALS = {"EPERM", "ENOSYS", "EACCES", "EOPNOTSUPP", "ENOTSUP"}  # of system calls
 
 
 def attempt(what, do, *arguments):
@@ -34,7 +35,7 @@ def call(name, number, *arguments):
     words = [ctypes.c_long(word) if isinstance(word, int) else word for word in arguments]
     result = LIBC.syscall(ctypes.c_long(number), *words)
     failure = errno.errorcode.get(ctypes.get_errno(), "?") if result == -1 else ""
-    if failure in ("EPERM", "ENOSYS", "EACCES", "EOPNOTSUPP", "ENOTSUP"):
+    if failure in REFUSALS:
         LOST[name] = failure
     else:
         WON.append(name + " " + failure)
@@ -95,7 +96,7 @@ def child_call(name, number, *arguments):
 def hold(what):
     """Has it, and still has it some seconds later."""
     import time
-    time.sleep(5)
+    time.sleep(HOST["patience"])
     WON.append(what)
 
 

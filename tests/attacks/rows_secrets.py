@@ -22,7 +22,7 @@ LOST["walk"] = "nothing"
 for top in ("/etc", "/cb", "/input", "/dev", "/run", "/work", "/tmp", "/output", HOST["folder"]):
     for at, folders, names in os.walk(top):
         WON.extend(os.path.join(at, name) for name in names if name.startswith("treasure"))
-""", control="unjailed: no session's files are there without a session")
+""", control="no session's files are there without a session")
 attack("reads environments", HIDDEN, """
 print(dict(os.environ))
 for pid in filter(str.isdigit, os.listdir("/proc")):
@@ -156,7 +156,7 @@ for line in read("/proc/self/cgroup").splitlines():
     if "cellblock" in line or ".scope" in line or ".." in line:
         WON.append(line)
 attempt("/sys/fs/cgroup", os.listdir, "/sys/fs/cgroup")
-""", control="unjailed: the suite's own group has no name to find")
+""", control="the suite's own group has no name to find")
 attack("finds the host's sockets by name", HIDDEN, """
 LOST["names"] = "nothing"
 text = read("/proc/net/unix")

@@ -13,6 +13,7 @@ it got nothing is believed only together with what is seen from outside (arena.p
 """
 import collections
 import importlib
+import sys
 
 HIDDEN, BLOCKED, LIMITED, KILLED = CLASSES = ("hidden", "blocked", "limited", "killed")
 
@@ -23,13 +24,14 @@ FULL = {"ENOSPC", "EFBIG", "EMFILE", "EAGAIN", "ENOMEM"}
 # How an attack of each class may fail, where a row does not say it better.
 FAILURES = {HIDDEN: ABSENT, BLOCKED: REFUSED, LIMITED: FULL, KILLED: REFUSED | ABSENT}
 
-FIELDS = ("name", "ends", "code", "failures", "status", "limit", "alone", "seconds", "outside",
-          "prepare", "control", "needs", "inputs")
+FIELDS = ("theme", "name", "ends", "code", "failures", "status", "limit", "alone", "seconds",
+          "outside", "prepare", "control", "needs", "inputs")
 
 
 class Attack(collections.namedtuple("Attack", FIELDS)):
     """One row.
 
+    theme     of its file: "memory" in rows_memory.py
     failures  how its attempts may fail (names of errno or words of its own)
     status    the cell's status; a set when more than one is right
     limit     name of the limit in the result, None for none
@@ -45,7 +47,7 @@ class Attack(collections.namedtuple("Attack", FIELDS)):
     __slots__ = ()
 
     def __str__(self):
-        return self.name
+        return "%s-%s" % (self.theme, self.name)
 
 
 ROWS = []
@@ -60,7 +62,8 @@ def attack(name, ends, code="", **more):
            "inputs": None, **more}
     assert ends in CLASSES and set(row) < set(FIELDS), name
     assert all(name != other.name for other in ROWS), name
-    ROWS.append(Attack(name=name, ends=ends, code=code, **row))
+    theme = sys._getframe(1).f_globals["__name__"][len("rows_"):]
+    ROWS.append(Attack(theme=theme, name=name, ends=ends, code=code, **row))
 
 
 THEMES = ("secrets", "files", "calls", "rights", "network", "memory", "floods", "time",

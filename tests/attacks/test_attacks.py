@@ -7,6 +7,7 @@ import table
 @pytest.mark.parametrize("attack", table.rows(), ids=str)
 def test_attack(arena, attack, record_property):
     record_property("ends", attack.ends)
+    record_property("facts", arena.facts())
     missing = arena.missing(attack)
     if missing:
         pytest.skip(missing)
