@@ -181,6 +181,18 @@ s_rendered (cb_runner *self, int result)
     return 0;
 }
 
+/* A kernel's words may be JSON that our reader cannot hold (an integer over 64 bits, a name that is
+ * there twice). That costs the cell this one output and not us the cell. */
+static int
+s_on_unreadable (cb_runner *self, const cellblock_event *event, const cb_err *why, cb_err *err)
+{
+    if (cellblock_event_kind (event) != CELLBLOCK_KERNEL)
+        return cb_fail (err, why->code, "%s", why->text);
+    return s_rendered (self,
+                       cb_render_say (self->render, NULL,
+                                      "an output of the cell cannot be shown: %.160s", why->text));
+}
+
 /* One event, which a question takes. 1: it was the reply. */
 static int
 s_on_event (cb_runner *self, cellblock_event **event_at, cb_err *err)
@@ -188,10 +200,12 @@ s_on_event (cb_runner *self, cellblock_event **event_at, cb_err *err)
     cb_owned (cb_json) json_t *content = NULL;
     const cellblock_event *event = *event_at;
     const char *type = cellblock_event_type (event);
+    cb_err why = CB_ERR_INIT;
 
     if (cellblock_event_request (event) != self->request)
         return 0; /* the reply to an interrupt */
-    CB_TRY (cb_conn_content (event, &content, err));
+    if (cb_conn_content (event, &content, &why) < 0)
+        return s_on_unreadable (self, event, &why, err);
     if (cellblock_event_kind (event) == CELLBLOCK_REPLY) {
         if (cellblock_event_code (event) != CELLBLOCK_OK)
             return cb_conn_refused (content, err);

@@ -12,6 +12,10 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Characters of a number. More is no value of anybody's but costs readers dearly, or their life:
+ * Python refuses integers of over 4,300 digits, since reading them takes quadratic time. */
+#define NUMBER_MAX 4096
+
 typedef struct cb_scan {
     const char *what;
     const char *start;
@@ -129,6 +133,8 @@ s_digits (cb_scan *self)
 static int
 s_number (cb_scan *self)
 {
+    const char *start = self->at;
+
     if (s_peek (self) == '-')
         self->at++;
     const char *first = self->at;
@@ -147,6 +153,8 @@ s_number (cb_scan *self)
         if (s_digits (self) == 0)
             return s_bad (self, "wrong number");
     }
+    if (self->at - start > NUMBER_MAX)
+        return s_bad (self, "a number too long to be read");
     return 0;
 }
 

@@ -149,11 +149,29 @@ s_picks (void)
     ok (s_pick ("{\"id\":\"a\\u0000b\"}", id, 8, &state, &err) == -CB_E_INVALID, "%s", err.text);
 }
 
+/* The longest number is let through; one digit more is not. */
+static void
+s_long_numbers (void)
+{
+    char text[4200];
+    cb_err err = CB_ERR_INIT;
+
+    for (size_t digits = 4096; digits <= 4097; digits++) {
+        memcpy (text, "{\"a\":", 5);
+        memset (text + 5, '9', digits);
+        text[5 + digits] = '}';
+        cb_part part = {text, digits + 6};
+        int wanted = digits == 4096 ? 0 : -CB_E_INVALID;
+        ok (cb_json_scan ("test", part, NULL, 0, &err) == wanted, "a number of %zu digits", digits);
+    }
+}
+
 int
 main (void)
 {
     s_grammar ();
     s_depth ();
     s_picks ();
+    s_long_numbers ();
     return tap_done ();
 }

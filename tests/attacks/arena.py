@@ -228,6 +228,8 @@ class Arena:
         """Why this combination cannot have the attack; None when it can."""
         if "cgroup" in attack.needs and self.layers["cgroup"] == "none":
             return "no control group: nothing counts the kernel's buffers"
+        if "landlock" in attack.needs and not self.layers["landlock"]:
+            return "no Landlock: bubblewrap's own process can be looked into"
         return None
 
     def carry_out(self, attack):
@@ -331,7 +333,7 @@ class Scene:
         except NoAnswer:
             raise Won("it has not ended") from None
         self.result = reply.content
-        self.text = "".join(event.content["text"] for event in self.events
+        self.text = "".join(str(event.content.get("text")) for event in self.events
                             if event.type == "stream")
         self.report = told(self.text)
 

@@ -1,5 +1,8 @@
 """rows_files.py - attacks that write where a cell must not: the system, /proc, the kernel's files.
 """
+import os
+import socket
+
 from table import ABSENT, BLOCKED, HIDDEN, REFUSED, attack
 
 
@@ -95,6 +98,47 @@ for name in ("to-shadow", "to-secret", "to-root/etc/shadow", "up/../../../../etc
     look(name, read, "/input/%s/%s" % (HOST["input"], name))
     attempt(name, os.stat, "/input/%s/%s" % (HOST["input"], name))
 """, alone=True, inputs=inputs, control="an input is made for a session")
+def make_door(scene):
+    """A socket and a pipe that appear in an input when the jail is there already."""
+    folder = scene.arena.input
+    scene.door = socket.socket(socket.AF_UNIX)
+    scene.door.bind(os.path.join(folder, "door"))
+    scene.door.listen(4)
+    scene.door.setblocking(False)
+    os.mkfifo(os.path.join(folder, "pipe"))
+    for name in ("door", "pipe"):
+        os.chmod(os.path.join(folder, name), 0o777)
+        os.chown(os.path.join(folder, name), scene.arena.uid, -1)
+    scene.pipe = os.open(os.path.join(folder, "pipe"), os.O_RDONLY | os.O_NONBLOCK)
+
+
+def nobody_came(scene):
+    try:
+        scene.door.accept()[0].close()
+        came = True
+    except BlockingIOError:
+        came = bool(os.read(scene.pipe, 9))
+    finally:
+        scene.door.close()
+        os.close(scene.pipe)
+        for name in ("door", "pipe"):
+            os.unlink(os.path.join(scene.arena.input, name))
+        scene.arena.before = scene.arena.fingerprint()  # the folder's time
+        scene.arena.input_before = scene.arena.input_stat()
+    assert not came, "a door in an input leads out"
+
+
+attack("uses doors that appear in an input", BLOCKED, """
+import socket
+at = "/input/%s/" % HOST["input"]
+with socket.socket(socket.AF_UNIX) as door:
+    attempt("socket", door.connect, at + "door")
+def through():
+    fd = os.open(at + "pipe", os.O_WRONLY | os.O_NONBLOCK)
+    os.write(fd, b"attack")
+attempt("pipe", through)
+""", alone=True, inputs=inputs, prepare=make_door, outside=nobody_came,
+       failures=REFUSED | ABSENT | {"ECONNREFUSED"}, control="an input is made for a session")
 attack("holds up who writes an input, by lease and lock", BLOCKED, """
 import fcntl
 path = "/input/%s/data.csv" % HOST["input"]

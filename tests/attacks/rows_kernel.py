@@ -114,6 +114,38 @@ for part in (b"[" * 100000, b"{" * 5000 + b"}" * 5000, b'{"a":NaN}', b"\\xff\\xf
     send(part, part, part, part)
 LOST["sent"] = "nothing"
 """, failures={"nothing"}, control=CONTROL, outside=others_saw_nothing)
+UNREADABLE = r"""
+import hashlib, hmac, json
+kernel = get_ipython().kernel
+session, iopub = kernel.session, kernel.iopub_socket
+def send(kind, content):
+    parts = [json.dumps(part, default=str).encode() for part in (
+        session.msg_header(kind), kernel.get_parent()["header"], {})] + [content]
+    signature = hmac.new(session.key, b"".join(parts), hashlib.sha256).hexdigest().encode()
+    iopub.send_multipart([b"x", b"<IDS|MSG>", signature, *parts])
+print("begin")
+for value in (b"9" * 30, b"1e999", b"9" * 100000, b'"\ud800"', b'{"a": 1, "a": 2}'):
+    send("display_data", b'{"data": {"application/json": %s, "text/plain": "forged"}, '
+                         b'"metadata": {}, "transient": {}}' % value)
+send("stream", b'{"name": "stdout", "text": 5}')
+send("stream", b'{"name": 5, "text": ["forged"]}')
+send("display_data", b'{"data": [], "metadata": 5}')
+send("error", b'{"ename": 1, "evalue": {}, "traceback": "forged"}')
+print("end")
+"""
+
+
+def command_survives(scene):
+    """What no reader can hold costs one output; `cellblock run` shows the rest and ends well."""
+    for form in ("text", "json", "stream-json"):
+        done = scene.arena.house.cellblock("run", "-o", form, "-c", UNREADABLE)
+        assert done.returncode == 0, done.stderr
+        assert "begin" in done.stdout and "end" in done.stdout, done.stdout
+
+
+attack("sends JSON that cannot be held", BLOCKED, UNREADABLE + """
+LOST["sent"] = "nothing"
+""", failures={"nothing"}, control=CONTROL, outside=command_survives)
 attack("asks for input where nobody is", BLOCKED, """
 try:
     input("password: ")

@@ -41,7 +41,7 @@ for name in ("fd/0", "fd/1", "exe", "ns/mnt"):
     attempt(name, os.readlink, "/proc/1/" + name)
 for name in ("mem", "maps", "environ", "stack", "syscall", "auxv"):
     attempt(name, read, "/proc/1/" + name, 16)
-""", failures=REFUSED | ABSENT | {"EIO", "EINVAL"})
+""", failures=REFUSED | ABSENT | {"EIO", "EINVAL"}, needs=("landlock",))
 attack("leaves by /proc/self/root and ..", HIDDEN, """
 for way in ("/proc/self/root", "/proc/self/cwd", "/..", "/proc/self/task/%d/root" % os.getpid()):
     look(way, read, way + "/.." * 8 + HOST["secret"])
