@@ -28,7 +28,8 @@ def bind_to(sock, fd):
     """Let libzmq accept on the listening socket fd; the name is never used.
 
     No high-water mark: libzmq would drop messages at it without a word. What
-    waits is bounded by the jail's memory and by the broker's reading.
+    waits of output is bounded by who sends it (streams.py), the rest by the
+    jail's memory.
     """
     sock.setsockopt(zmq.SNDHWM, 0)
     sock.setsockopt(zmq.USE_FD, fd)

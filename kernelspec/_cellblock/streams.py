@@ -7,6 +7,8 @@ TCP port for output of forked processes.
 """
 
 import codecs
+import collections
+import contextlib
 import fcntl
 import os
 import select
@@ -24,9 +26,13 @@ CHUNK = 128 * 1024
 # Characters waiting for the sending thread before a writer has to wait for it.
 HIGH_WATER = 8 * CHUNK
 READ_BYTES = 64 * 1024
-# Messages that wait for the sending thread, and how long a sender waits for it.
+# Messages and bytes that wait for the sending thread, bytes that wait in libzmq for the broker, and
+# how long somebody waits for either. A flood is faster than the broker when the machine is busy: it
+# has to wait, or all of it lies in this process's memory.
 MAX_QUEUED = 1000
+MAX_BYTES = 32 * 1024 * 1024
 WAIT_SECONDS = 10
+LARGE = 16 * 1024  # messages from here on are counted: libzmq tells when it is done with them
 # Reads of one drain: a background process that never stops must not hold up
 # the end of a cell.
 DRAIN_READS = 64
@@ -55,21 +61,42 @@ class CellIOPub(IOPubThread):
     """
 
     def __init__(self, *args, **kwargs):
-        self._queued = 0
+        self._queued = self._queued_bytes = self._unsent_bytes = 0
+        self._unsent = collections.deque()
         super().__init__(*args, **kwargs)
 
-    def _run(self, work):
+    def _run(self, work, size):
         self._queued -= 1
+        self._queued_bytes -= size
         work()
 
-    def schedule(self, work):
+    def send_multipart(self, msg, *args, **kwargs):
+        """Let the thread send the message."""
+        size = sum(map(len, msg))
+        self.schedule(lambda: self._really_send(msg, *args, size=size, **kwargs), size)
+
+    def _really_send(self, msg, *args, size=0, **kwargs):
+        if size < LARGE or self.closed or _forked:
+            super()._really_send(msg, *args, **kwargs)
+            return
+        tracker = self.socket.send_multipart(msg, copy=False, track=True)
+        self._unsent.append((tracker, size))
+        self._unsent_bytes += size
+        while self._unsent_bytes > MAX_BYTES:
+            tracker, size = self._unsent.popleft()
+            with contextlib.suppress(zmq.NotDone):
+                tracker.wait(WAIT_SECONDS)
+            self._unsent_bytes -= size
+
+    def schedule(self, work, size=0):
         """Let the thread do the work; waits while it is far behind."""
         if not self.thread.is_alive() or threading.get_ident() == self.thread.ident:
             work()
             return
         self._queued += 1
-        self.io_loop.add_callback(self._run, work)
-        if self._queued > MAX_QUEUED:
+        self._queued_bytes += size
+        self.io_loop.add_callback(self._run, work, size)
+        if self._queued > MAX_QUEUED or self._queued_bytes > MAX_BYTES:
             caught_up = threading.Event()
             self.io_loop.add_callback(caught_up.set)
             caught_up.wait(WAIT_SECONDS)

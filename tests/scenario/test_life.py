@@ -128,6 +128,23 @@ def test_one_huge_message_is_the_cap_and_not_the_end(amber, code):
     assert stream_text(events) == "5\n"
 
 
+def test_a_flood_waits_for_a_broker_that_has_no_processor(daemon, amber):
+    """It does not lie in the kernel's memory meanwhile: that would be another limit, and the end of
+    the variables."""
+    amber.run("kept = 5", session="amber")
+    code = "import os\nfor _ in range(4000): os.write(1, b'\\xff\\xfe\\x80' * 21845)"
+    asked = amber.send("run", {"session": "amber", "code": code})
+    wait_type(amber, asked, "limit")
+    broker = daemon.connection()["pid"]
+    os.kill(broker, signal.SIGSTOP)
+    time.sleep(4)
+    os.kill(broker, signal.SIGCONT)
+    result = wait_type(amber, asked, "run_reply")[-1].content
+    assert result["limit"] == {"name": "output", "value": "32 MiB"}, result
+    _, events = amber.run("print(kept)", session="amber")
+    assert stream_text(events) == "5\n"
+
+
 def test_five_thousand_displays_all_arrive(amber):
     _, events = amber.run("for i in range(5000): display(i)", session="amber", timeout_s=100)
     shown = [e.content["data"]["text/plain"] for e in events if e.type == "display_data"]
