@@ -137,7 +137,7 @@ def test_replies_go_the_same_way(sandbox):
 
 
 def test_what_a_kernel_says_of_itself(sandbox):
-    before = sandbox.kernel_info(reply=True, timeout=20)["content"]
+    before = sandbox.kernel_info(reply=True, timeout=120)["content"]
     assert "active_output" not in before["banner"]
     assert before["language_info"]["codemirror_mode"] == {"name": "ipython", "version": 3}
     reply, _ = run(sandbox, LINKS)
@@ -152,12 +152,12 @@ def test_comms_are_refused(sandbox):
     assert reply["status"] == "ok", reply
     assert not [kind for kind, _ in messages if kind.startswith("comm")]
     run(sandbox, "comm = Comm(target_name='x')")
-    assert sandbox.comm_info(reply=True, timeout=20)["content"]["comms"] == {}
+    assert sandbox.comm_info(reply=True, timeout=120)["content"]["comms"] == {}
     opened = sandbox.session.msg("comm_open", {"comm_id": "c1", "target_name": "x", "data": {}})
     sandbox.shell_channel.send(opened)
     kinds = []
     while kinds[-2:] != ["comm_close", "status"]:
-        message = sandbox.get_iopub_msg(timeout=20)
+        message = sandbox.get_iopub_msg(timeout=120)
         if message["parent_header"].get("msg_id") == opened["header"]["msg_id"]:
             kinds.append(message["msg_type"])
     assert kinds == ["status", "comm_close", "status"]
@@ -171,7 +171,7 @@ def test_full_passes_everything(full):
     assert reply["status"] == "ok", reply
     assert [kind for kind, _ in messages if kind.startswith("comm")] == [
         "comm_open", "comm_msg", "comm_close"]
-    banner = full.kernel_info(reply=True, timeout=20)["content"]["banner"]
+    banner = full.kernel_info(reply=True, timeout=120)["content"]["banner"]
     assert "cellblock: this session has active_output = full" in banner
 
 

@@ -191,7 +191,7 @@ def test_a_server_that_hangs_is_given_up(daemon, mute, words):
 
 def interrupted(process, code=130):
     """Ends with this code within a moment of the signal that was sent."""
-    stdout, stderr = process.communicate(timeout=40)
+    stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == code, (stdout, stderr)
     return stdout, stderr
 
@@ -201,7 +201,7 @@ def interrupted(process, code=130):
 def test_ctrl_c_while_a_server_hangs(daemon, mute, words):
     server = mute(words)
     process = daemon.popen("-p", "x", env={**daemon.env, **names(server.url)})
-    assert server.asked.wait(40)
+    assert server.asked.wait(120)
     end_of(process).send_signal(signal.SIGINT)
     interrupted(process)
     assert sessions(daemon) == []
@@ -213,7 +213,7 @@ class end_of:
 
     def __init__(self, process):
         self.pid = process.pid
-        until = time.monotonic() + 40
+        until = time.monotonic() + 120
         while not self.name().startswith("cellblock"):
             assert time.monotonic() < until, self.name()
             with open("/proc/%d/task/%d/children" % (self.pid, self.pid), encoding="ascii") as file:
@@ -259,12 +259,12 @@ def test_a_signal_while_the_session_starts(house, serve, signum, code):
 
 @pytest.mark.everyone
 def test_the_daemon_ends_while_the_model_speaks(daemon, serve):
-    server = serve(fake.raw([fake.delta(content="so"), 2] + WHOLE_CALL
+    server = serve(fake.raw([fake.delta(content="so"), 8] + WHOLE_CALL
                             + [fake.delta(finish="tool_calls"), fake.DONE]))
     process = daemon.popen("-p", "x", env={**daemon.env, **names(server.url)})
     assert process.stdout.read(2) == "so"
     daemon.stop(signal.SIGKILL)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == FAILED and len(server.requests) == 1, (stdout, stderr)
     assert "log:" in stderr
     assert leaks.wait_for(lambda: not os.path.exists(
@@ -308,7 +308,7 @@ def test_a_broken_recording_is_told_and_not_played(daemon, content, word):
 def test_a_recording_that_is_no_file(daemon, make):
     make(os.path.join(daemon.folder, "x.json"))
     path = config(daemon, "[model a]\nbackend = replay\nfile = x.json\n")
-    done = daemon.cellblock("-C", path, "-p", "x", "-o", "json", timeout=60)
+    done = daemon.cellblock("-C", path, "-p", "x", "-o", "json")
     assert done.returncode in (FAILED, MODEL_FAILED) and "x.json" in done.stderr, done.stderr
 
 

@@ -131,13 +131,13 @@ class Debugger:
             "type": "request", "command": command, "seq": self.seq, "arguments": arguments})
         self.client.control_channel.send(message)
         while True:
-            reply = self.client.get_control_msg(timeout=60)
+            reply = self.client.get_control_msg(timeout=120)
             if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
                 return reply["content"]
 
     def until(self, event):
         while True:
-            message = self.client.get_iopub_msg(timeout=60)
+            message = self.client.get_iopub_msg(timeout=120)
             if message["msg_type"] == "debug_event" and message["content"]["event"] == event:
                 return message["content"]["body"]
 
@@ -150,7 +150,7 @@ def test_the_debugger_works(daemon):
     client = attached.attach(daemon)
     try:
         client.kernel_info()
-        assert client.get_shell_msg(timeout=60)["content"]["debugger"] is True
+        assert client.get_shell_msg(timeout=120)["content"]["debugger"] is True
         debugger = Debugger(client)
         assert debugger.ask("initialize", clientID="t", adapterID="python", pathFormat="path",
                             linesStartAt1=True, columnsStartAt1=True)["success"]
@@ -182,7 +182,7 @@ def test_without_loopback_there_is_none(daemon):
     client = attached.attach(daemon)
     try:
         client.kernel_info()
-        assert client.get_shell_msg(timeout=60)["content"]["debugger"] is False
+        assert client.get_shell_msg(timeout=120)["content"]["debugger"] is False
         assert Debugger(client).ask("initialize") == {}
         reply, messages = attached.run(client, "import debugpy, json; print(1)", 60)
         assert reply["status"] == "ok" and attached.text_of(messages) == "1\n"

@@ -12,8 +12,9 @@ import pytest
 
 import leaks
 from attached import attach, iopub_until_idle, reply_to, text_of
+from wireclient import HOLD, let_go
 
-SECONDS = 60
+SECONDS = 120
 # A cell of two seconds that prints all the time, some of it at a line's border and some not.
 CELL = """
 import time
@@ -86,7 +87,7 @@ def new_session(daemon):
 
 # -- at any moment ---------------------------------------------------------------------------------
 
-@pytest.mark.limit(280)
+@pytest.mark.limit(500)
 def test_every_line_once_at_twenty_moments(daemon, new_session):
     moments = random.Random(20261120)
     for number in range(MOMENTS):
@@ -106,7 +107,6 @@ def test_every_line_once_at_twenty_moments(daemon, new_session):
         assert daemon.cellblock("stop", name).returncode == 0
 
 
-@pytest.mark.limit(200)
 def test_attached_clients_at_several_moments(daemon, new_session):
     """Who asked and who looks on: jupyter_client comes back by itself."""
     moments = random.Random(3)
@@ -163,18 +163,19 @@ def test_output_in_files_and_figures(daemon, new_session):
 
 # -- what else lives on ----------------------------------------------------------------------------
 
-def test_the_deadline_is_kept(daemon, new_session):
-    """It is the one from before: one that began anew would end the cell six seconds later."""
-    name = new_session()
-    running = daemon.popen("run", "-s", name, "--timeout", "8", "-o", "json", "-c",
-                           THERE + "import time\ntime.sleep(60)")
+def test_the_deadline_is_kept(new_house):
+    """It is the one from before: one that began anew would end the cell 15 seconds later."""
+    daemon, name = new_house().start("--set", "profile.default.grace=60 s"), "amber"
+    assert daemon.cellblock("run", "-s", name, "-c", "x = 'amber'").returncode == 0
+    running = daemon.popen("run", "-s", name, "--timeout", "18", "-o", "json", "-c",
+                           THERE + "import time\ntime.sleep(100)")
     until_there(daemon, name)
-    time.sleep(6)
+    time.sleep(15)
     kill_broker(daemon)
     out, err = finish(running)
     result = json.loads(out)
     assert result["status"] == "timeout", err
-    assert 8 <= result["usage"]["wall_s"] < 13.5
+    assert 18 <= result["usage"]["wall_s"] < 32
     assert daemon.cellblock("run", "-s", name, "-c", "print(x)").stdout == name + "\n"
 
 
@@ -309,11 +310,12 @@ def test_a_jail_that_brokers_die_of(daemon, new_session):
 def test_a_cell_that_waited_is_told(daemon, new_session):
     """It had not begun: its client is told so, and does not wait for ever."""
     name = new_session()
-    running = daemon.popen("run", "-s", name, "-c", CELL + "time.sleep(2)")
+    running = daemon.popen("run", "-s", name, "-c", CELL + HOLD)
     first = begun(running)
     waiting = daemon.popen("run", "-s", name, "-c", "print('waited')")
     leaks.wait_for(lambda: daemon.json("show", name)["queued"] == 1, SECONDS)
-    kill_broker(daemon)
+    another_broker(daemon, kill_broker(daemon))
+    let_go(daemon.client(), name)
     out, err = finish(running)
     assert (running.returncode, first + out) == (0, LINES + "end of %s\n" % name), err
     out, err = finish(waiting)
@@ -323,10 +325,12 @@ def test_a_cell_that_waited_is_told(daemon, new_session):
 def test_a_kernel_that_was_starting(daemon):
     """Its jail is not left alone."""
     running = daemon.popen("new", "early")
-    time.sleep(0.08)
+    assert leaks.wait_for(lambda: "session made" in daemon.log(), pause=0.002)
     another_broker(daemon, kill_broker(daemon))
     finish(running)
-    leaks.wait_for(lambda: "early" not in sessions(daemon), SECONDS)
+    # On a busy machine it may have been ready before the broker was killed: then it lives on.
+    if daemon.cellblock("stop", "early").returncode != 0:
+        assert leaks.wait_for(lambda: "early" not in sessions(daemon))
     assert daemon.cellblock("new", "early").returncode == 0
 
 
