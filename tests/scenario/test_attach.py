@@ -124,7 +124,8 @@ def test_late_output_has_an_end(new_house):
             for message in iopub_until(one, is_idle_of(last))
             if message["parent_header"].get("msg_id") == asked]
     reply_to(one, last)
-    assert 10000 < len(text_of(late)) <= 65536
+    # The next cell begins a new account, maybe before all of it was read.
+    assert 10000 < len(text_of(late)) <= 2 * 65536
     assert text_of(run(one, "print('next')")[1]) == "next\n"
     one.stop_channels()
 
