@@ -30,7 +30,7 @@ server.kill(); server.wait()
 
 
 def test_a_server_and_its_client(house):
-    run = house.json("run", *ON, "-t", "60", "-c", SERVER)
+    run = house.json("run", *ON, "-t", "100", "-c", SERVER, timeout=110)
     assert text(run) == "hello\n", run
 
 
@@ -67,7 +67,7 @@ client = Client(cluster)
 print(client.scheduler.address.split(":")[0], sum(client.gather(client.map(abs, range(-5, 5)))))
 client.close(); cluster.close()
 """
-    run = house.json("run", *ON, "-t", "110", "-l", "memory=1G", "-c", code)
+    run = house.json("run", *ON, "-t", "100", "-l", "memory=1G", "-c", code, timeout=115)
     assert text(run) == "(200,)\n[2450, 2500]\n99\ntcp 25\n", run
 
 
@@ -81,16 +81,17 @@ client.close(); cluster.close()
     ("import socket; socket.socket(socket.AF_VSOCK)", "not permitted"),
 ])
 def test_no_way_out_and_nothing_raw(house, code, word):
-    run = house.json("run", *ON, "-c", code)
+    run = house.json("run", *ON, "-t", "50", "-c", code)
     assert run["status"] == "error" and word in "\n".join(run["error"]["traceback"]), run
 
 
 @pytest.mark.parametrize("profile", ["default", "safe_eval"])
 def test_without_it_the_error_says_which_profile_has_none(house, profile):
+    house.start("--set", "profile.safe_eval.wall=60")
     for code in ("import urllib.request as u; u.urlopen('http://pypi.org/simple/')",
                  "import socket; socket.getaddrinfo('pypi.org', 443)",
                  "import socket; socket.socket()"):
-        run = house.json("run", "-P", profile, "-c", code)
+        run = house.json("run", "-P", profile, "-t", "50", "-c", code)
         assert run["error"]["traceback"][-1] == (
             "cellblock: this jail has no network (profile %s)" % profile), run
 
