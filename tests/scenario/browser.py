@@ -16,7 +16,7 @@ import subprocess
 import time
 
 PROGRAM = shutil.which("chromium")
-SECONDS = 60
+SECONDS = 120
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
          "--no-first-run", "--no-default-browser-check", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--disable-extensions",
@@ -58,10 +58,10 @@ class Browser:
         except (AssertionError, OSError):
             pass
         try:
-            self.process.wait(10)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(10)
+            self.process.wait(60)
         os.close(self.out)
         os.close(self.back)
 

@@ -14,7 +14,7 @@ import time
 import urllib.request
 
 TOKEN = "a-token-for-a-test"
-SECONDS = 60
+SECONDS = 120
 
 PROVISIONER = '''
 import json
@@ -151,7 +151,7 @@ class NotebookServer:
             pass
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(20)
+            self.process.wait(60)

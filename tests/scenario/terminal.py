@@ -4,7 +4,7 @@ import subprocess
 import time
 import uuid
 
-SECONDS = 40
+SECONDS = 120
 
 
 class Terminal:
@@ -60,11 +60,14 @@ class Terminal:
             assert time.monotonic() < until, "no %d x %r on the screen:\n%s" % (times, text, screen)
             time.sleep(0.05)
 
-    def wait_end(self, text):
-        """Until the text is the last thing on the screen."""
+    def wait_end(self, text, but=None):
+        """Until the text is the last thing on the screen, and that is another screen than `but`."""
         until = time.monotonic() + SECONDS
-        while not self.screen().endswith(text):
-            assert time.monotonic() < until, "no %r at the end:\n%s" % (text, self.screen())
+        while True:
+            screen = self.screen()
+            if screen.endswith(text) and screen != but:
+                return
+            assert time.monotonic() < until, "no %r at the end:\n%s" % (text, screen)
             time.sleep(0.05)
 
     def close(self):

@@ -4,12 +4,13 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import time
 
 import pytest
 
+import leaks
 from terminal import SECONDS, Terminal
+from wireclient import let_go
 
 PROMPT = "\n>>>"
 
@@ -51,15 +52,14 @@ def enter(one, command="cellblock -s work"):
 
 def run(one, code, until=PROMPT):
     """Types it and waits for the next prompt."""
+    before = one.screen()
     one.type(code)
-    time.sleep(0.05)
-    one.wait_end(until)
+    one.wait_end(until, but=before)
 
 
 def processes(name):
-    """Process ids of programs of that name."""
-    done = subprocess.run(["pgrep", "-x", name[:15]], capture_output=True, text=True, check=False)
-    return [int(word) for word in done.stdout.split()]
+    """Process ids of our programs of that name."""
+    return [pid for pid, comm in leaks.descendants().items() if comm == name[:15]]
 
 
 # -- cells -----------------------------------------------------------------------------------------
@@ -304,11 +304,11 @@ def test_options(daemon, terminal):
     with open(path, "w", encoding="utf-8") as file:
         file.write("a,b\n")
     one = terminal()
-    enter(one, "cellblock -s work -P default -t 1 --input " + path)
+    enter(one, "cellblock -s work -P default -t 6 --input " + path)
     run(one, "open('/input/data.csv').read()")
     one.wait("'a,b\\n'")
     run(one, "import time; time.sleep(50)")
-    one.wait("WallTimeLimitExceeded: the cell ran over its wall time of 1 s")
+    one.wait("WallTimeLimitExceeded: the cell ran over its wall time of 6 s")
     one.keys("C-d")
     one.wait_end("\n$")
     one.type("cellblock -s work --input " + path)
@@ -429,7 +429,8 @@ def test_a_signal_leaves_and_the_cell_goes_on(daemon, terminal, number, moment):
     one = terminal()
     enter(one)
     if moment == "cell":
-        one.type("import time; print('be' + 'gun'); time.sleep(3); x = 'kept'")
+        one.type("import os, time; print('be' + 'gun'); "
+                 "[time.sleep(.01) for _ in iter(lambda: os.path.exists('go'), True)]; x = 'kept'")
         one.wait("\nbegun")
     elif moment == "input":
         one.type("import getpass; getpass.getpass('ask: ')")
@@ -442,6 +443,7 @@ def test_a_signal_leaves_and_the_cell_goes_on(daemon, terminal, number, moment):
     one.wait("\ncode 143")
     if moment == "cell":
         assert "the cell runs on" in one.screen(), one.screen()
+        let_go(daemon.client(), "work")
         assert daemon.cellblock("run", "-s", "work", "-c", "print(x)").stdout == "kept\n"
     else:
         assert daemon.cellblock("run", "-s", "work", "-c", "print(1)").stdout == "1\n"
