@@ -225,7 +225,8 @@ s_check (const cb_field *fields, cb_part content, cb_buf *into)
     cb_jwalk walk;
     int result = -CB_E_INVALID;
 
-    if (cb_jwalk_object (&walk, content))
+    /* Room at once: most contents come out as they are. */
+    if (cb_jwalk_object (&walk, content) && (result = cb_buf_reserve (into, content.size)) == 0)
         result = cb_fields_put (&self, fields, &walk);
     if (result == -CB_E_LIMIT || result == -CB_E_INVALID) {
         self.changed = 1;

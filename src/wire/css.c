@@ -13,8 +13,7 @@
 /* Parentheses within each other: a colour in a gradient. */
 #define DEPTH_MAX 2
 
-#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define DIGITS  "0123456789"
+#define DIGITS "0123456789"
 
 typedef struct css_name {
     const char *name;
@@ -105,6 +104,12 @@ s_is_in (const char *set, char c)
     return c != '\0' && strchr (set, c) != NULL;
 }
 
+static int
+s_is_alnum (char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
 static cb_part
 s_trim (const char *at, const char *end)
 {
@@ -144,7 +149,7 @@ s_is_function (const char *start, const char *parenthesis)
     const char *word = parenthesis;
     char text[NAME_MAX_];
 
-    while (word > start && s_is_in (LETTERS DIGITS "-_", word[-1]))
+    while (word > start && (s_is_alnum (word[-1]) || s_is_in ("-_", word[-1])))
         word--;
     return s_lower ((cb_part){word, (size_t)(parenthesis - word)}, text) &&
            CB_TABLE_FIND (s_functions, text) != NULL;
@@ -156,7 +161,7 @@ s_behind_quoted (const char *at, const char *end)
 {
     char quote = *at++;
 
-    while (at < end && s_is_in (LETTERS DIGITS " -_.", *at))
+    while (at < end && (s_is_alnum (*at) || s_is_in (" -_.", *at)))
         at++;
     return at < end && *at == quote ? at + 1 : NULL;
 }
@@ -168,6 +173,8 @@ s_is_value (cb_part value)
     int depth = 0;
 
     for (const char *at = value.data; at < end; at++) {
+        if (s_is_alnum (*at))
+            continue;
         if (*at == '(' && (++depth > DEPTH_MAX || !s_is_function (value.data, at)))
             return 0;
         if (*at == ')' && --depth < 0)
@@ -179,7 +186,7 @@ s_is_value (cb_part value)
             if (at == NULL)
                 return 0;
             at--;
-        } else if (!s_is_in (LETTERS DIGITS " \t\n\r.%#,+!-()", *at)) {
+        } else if (!s_is_in (" \t\n\r.%#,+!-()", *at)) {
             return 0;
         }
     }
@@ -219,7 +226,7 @@ s_is_selector (cb_part one)
     if (!is_table && !is_id)
         return 0;
     for (size_t i = 0; i < one.size; i++)
-        if (!s_is_in (LETTERS DIGITS " \t\n\r.#>:()_-", one.data[i]))
+        if (!s_is_alnum (one.data[i]) && !s_is_in (" \t\n\r.#>:()_-", one.data[i]))
             return 0;
     return 1;
 }

@@ -197,30 +197,11 @@ s_svg_size (cb_part text)
 
 /* ---- the frame ---- */
 
-static const char *
-s_escaped (char c)
-{
-    switch (c) {
-    case '&':
-        return "&amp;";
-    case '<':
-        return "&lt;";
-    case '>':
-        return "&gt;";
-    case '"':
-        return "&quot;";
-    case '\'':
-        return "&#39;";
-    case '`':
-        return "&#96;";
-    case '\t':
-    case '\n':
-    case '\r':
-        return NULL;
-    default:
-        return (unsigned char)c < 0x20 ? " " : NULL;
-    }
-}
+/* What stands for a character; NULL: itself. */
+static const char *const s_escaped[256] = {
+    [0 ... 8] = " ",  [11 ... 12] = " ", [14 ... 31] = " ", ['"'] = "&quot;", ['&'] = "&amp;",
+    ['\''] = "&#39;", ['<'] = "&lt;",    ['>'] = "&gt;",    ['`'] = "&#96;",
+};
 
 static int
 s_put_escaped (cb_buf *into, cb_part text)
@@ -230,7 +211,7 @@ s_put_escaped (cb_buf *into, cb_part text)
     for (const char *at = text.data; at < end;) {
         const char *from = at;
         const char *instead = NULL;
-        while (at < end && (instead = s_escaped (*at)) == NULL)
+        while (at < end && (instead = s_escaped[(unsigned char)*at]) == NULL)
             at++;
         CB_TRY (cb_buf_put (into, from, (size_t)(at - from)));
         if (at < end) {

@@ -16,9 +16,8 @@
 /* Bytes of a tag's or attribute's name, end included. */
 #define NAME_MAX_ 16
 
-#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define DIGITS  "0123456789"
-#define BLANKS  " \t\n\r"
+#define DIGITS "0123456789"
+#define BLANKS " \t\n\r"
 
 /* Which attributes an element may have beside those of all. */
 enum {
@@ -121,6 +120,12 @@ s_is_in (const char *set, char c)
     return c != '\0' && strchr (set, c) != NULL;
 }
 
+static int
+s_is_alnum (char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
 /* Bytes at the start of the part that are in the set. */
 static size_t
 s_span (cb_part part, const char *set)
@@ -132,10 +137,15 @@ s_span (cb_part part, const char *set)
     return n;
 }
 
+/* Whether all of it is letters, digits and what is in the set. */
 static int
 s_is_all (cb_part part, const char *set)
 {
-    return s_span (part, set) == part.size;
+    size_t n = 0;
+
+    while (n < part.size && (s_is_alnum (part.data[n]) || s_is_in (set, part.data[n])))
+        n++;
+    return n == part.size;
 }
 
 static cb_part
@@ -180,13 +190,13 @@ s_is_number (cb_part value)
 static int
 s_is_word (cb_part value)
 {
-    return value.size > 0 && value.size <= 32 && s_is_all (value, LETTERS DIGITS "-");
+    return value.size > 0 && value.size <= 32 && s_is_all (value, "-");
 }
 
 static int
 s_is_words (cb_part value)
 {
-    return value.size <= 64 && s_is_all (value, LETTERS " ");
+    return value.size <= 64 && s_is_all (value, " ");
 }
 
 static int
@@ -204,7 +214,7 @@ s_is_type (cb_part value)
 static int
 s_is_colour (cb_part value)
 {
-    return value.size <= 32 && s_is_all (value, LETTERS DIGITS "#");
+    return value.size <= 32 && s_is_all (value, "#");
 }
 
 /* Any text: it is only shown. */
@@ -219,8 +229,7 @@ s_is_text (cb_part value)
 static int
 s_is_id (cb_part value)
 {
-    return value.size > 2 && memcmp (value.data, "T_", 2) == 0 &&
-           s_is_all (value, LETTERS DIGITS "_");
+    return value.size > 2 && memcmp (value.data, "T_", 2) == 0 && s_is_all (value, "_");
 }
 
 /* Classes of pandas' tables: sorted, and words that end in a number. Others could be those of the
@@ -241,7 +250,8 @@ s_is_class (cb_part word)
     for (size_t i = 0; i < CB_COUNT (s_numbered); i++) {
         size_t size = strlen (s_numbered[i]);
         if (word.size > size && word.size <= size + 8 &&
-            memcmp (word.data, s_numbered[i], size) == 0 && s_is_all (s_rest (word, size), DIGITS))
+            memcmp (word.data, s_numbered[i], size) == 0 &&
+            s_span (s_rest (word, size), DIGITS) == word.size - size)
             return 1;
     }
     if (word.size >= sizeof name)
@@ -273,7 +283,7 @@ s_is_link (cb_part value)
     if (!s_begins (value, "http://") && !s_begins (value, "https://") &&
         !s_begins (value, "mailto:"))
         return 0;
-    return s_is_all (value, LETTERS DIGITS "-._~:/?#[]@!$&()*+,;=%");
+    return s_is_all (value, "-._~:/?#[]@!$&()*+,;=%");
 }
 
 /* A picture that is all there: nothing is asked of any server for it. */
@@ -288,7 +298,7 @@ s_is_picture (cb_part value)
     for (size_t i = 0; i < CB_COUNT (kinds); i++) {
         size_t size = strlen (kinds[i]);
         if (s_begins (rest, kinds[i]) && s_begins (s_rest (rest, size), ";base64,"))
-            return s_is_all (s_rest (rest, size + strlen (";base64,")), LETTERS DIGITS "+/=");
+            return s_is_all (s_rest (rest, size + strlen (";base64,")), "+/=");
     }
     return 0;
 }
@@ -383,7 +393,7 @@ s_name (scan *self, char name[NAME_MAX_])
 {
     size_t size = 0;
 
-    while (self->at < self->end && s_is_in (LETTERS DIGITS, *self->at)) {
+    while (self->at < self->end && s_is_alnum (*self->at)) {
         char c = *self->at++;
         if (size + 1 == NAME_MAX_)
             return 0;
@@ -398,8 +408,10 @@ s_name (scan *self, char name[NAME_MAX_])
 static int
 s_is_quotable (const scan *self, char c)
 {
+    if (s_is_alnum (c))
+        return 1;
     if (self->is_line)
-        return s_is_in (LETTERS DIGITS " #%.,:;()_/+=-", c);
+        return s_is_in (" #%.,:;()_/+=-", c);
     return !s_is_in ("<>`", c) && ((unsigned char)c >= 0x20 || s_is_in (BLANKS, c));
 }
 
@@ -411,7 +423,7 @@ s_value (scan *self, cb_part *ret_value)
     const char *from = self->at;
 
     if (quote != '"' && quote != '\'') {
-        while (self->at < self->end && s_is_in (LETTERS DIGITS "-_.#%", *self->at))
+        while (self->at < self->end && (s_is_alnum (*self->at) || s_is_in ("-_.#%", *self->at)))
             self->at++;
         *ret_value = (cb_part){from, (size_t)(self->at - from)};
         return self->at > from;
@@ -500,10 +512,11 @@ s_open (scan *self, const tag *row)
 }
 
 static int
-s_close (scan *self, const tag *row)
+s_close (scan *self, const char *name)
 {
     (void)s_blanks (self);
-    if (s_peek (self) != '>' || self->depth == 0 || self->open[self->depth - 1] != row - s_tags)
+    if (s_peek (self) != '>' || self->depth == 0 ||
+        strcmp (name, s_tags[self->open[self->depth - 1]].name) != 0)
         return 0;
     self->at++;
     self->depth--;
@@ -542,10 +555,10 @@ s_markup (scan *self)
         self->at++;
     if (!s_name (self, name))
         return 0;
+    if (c == '/')
+        return s_close (self, name);
     const tag *row = CB_TABLE_FIND (s_tags, name);
-    if (row == NULL)
-        return 0;
-    return c == '/' ? s_close (self, row) : s_open (self, row);
+    return row != NULL && s_open (self, row);
 }
 
 int

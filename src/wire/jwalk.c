@@ -221,6 +221,8 @@ cb_jstring_decode (cb_part value, cb_buf *into)
     const char *at = value.data + 1;
     const char *end = value.data + value.size - 1;
     CB_TRY (cb_buf_put (into, "", 0));
+    /* Never more than it has now, but the limit may be less. */
+    (void)cb_buf_reserve (into, (size_t)(end - at));
     while (at < end) {
         const char *slash = memchr (at, '\\', (size_t)(end - at));
         CB_TRY (cb_buf_put (into, at, (size_t)((slash != NULL ? slash : end) - at)));

@@ -134,21 +134,25 @@ s_is_string (cb_part value)
     return value.size >= 2 && value.data[0] == '"';
 }
 
-/* Base64, perhaps in lines. */
+/* Base64, perhaps in lines: no other escape may stand for what is none. */
 static int
 s_is_base64 (cb_part value)
 {
-    static const char also[] = "+/=\\nr";
+    static const unsigned char allowed[256] = {
+        ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1, ['+'] = 1,
+        ['/'] = 1,         ['='] = 1,         ['\\'] = 1,
+    };
+    const char *end = value.data + value.size - 1;
+    unsigned char all = 1;
 
     if (!s_is_string (value))
         return 0;
-    for (size_t i = 1; i + 1 < value.size; i++) {
-        char c = value.data[i];
-        int is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!is_plain && memchr (also, c, sizeof also - 1) == NULL)
+    for (const char *at = value.data + 1; at < end; at++)
+        all &= allowed[(unsigned char)*at];
+    for (const char *at = value.data; (at = memchr (at, '\\', (size_t)(end - at))) != NULL; at++)
+        if (strchr ("nr/", at[1]) == NULL)
             return 0;
-    }
-    return 1;
+    return all;
 }
 
 /* 1: the text is in `text`; 0: it is too large, or none. */

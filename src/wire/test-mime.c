@@ -80,6 +80,7 @@ static const struct {
     {"{\"image/svg+xml\": \"<svg/>\", \"text/html\": \"<b>x</b>\"}", "{\"text/html\":\"<b>x</b>\"}",
      "svg"},
     {"{\"image/png\": \"x\\\" onerror=\\\"alert(1)\"}", "a broken picture", "onerror"},
+    {"{\"image/png\": \"AAAA\\u0022\\u0020onerror=alert\"}", "a broken picture", "onerror"},
     {"{\"image/png\": {\"toString\": \"x\"}}", "a broken picture", "toString"},
     {"{\"application/pdf\": \"JVBE\", \"text/plain\": \"x\"}", "a PDF document", "JVBE"},
     {"{\"application/x-evil\": \"<script>\", \"text/plain\": \"x\"}", "{\"text/plain\":\"x\"}",
