@@ -4,7 +4,8 @@
  * behind its first character: "< script>", "] (address)", "! [picture]" are plain text for all of
  * them, and a reader sees what was meant. Formulas are the trap: notebooks take them out before
  * they render and put them back as they were, so a quote in one that lies in an address would end
- * an attribute; where formulas may be, quotes become character references. */
+ * an attribute; where formulas may be, quotes become character references and tags have no
+ * attributes. */
 #include "wire/markdown.h"
 
 #include "base/err.h"
@@ -49,6 +50,15 @@ s_on_less (cb_part at)
     if (size > 0)
         return size;
     return at.size < 2 || !(s_is_letter (at.data[1]) || strchr ("/!?", at.data[1]) != NULL);
+}
+
+/* Where formulas may be: only tags without attributes, which have quotes. */
+static size_t
+s_on_less_bare (cb_part at)
+{
+    size_t size = s_on_less (at);
+
+    return size > 1 && memchr (at.data, '=', size) != NULL ? 0 : size;
 }
 
 /* "](" and "]:" are followed by an address. */
@@ -124,7 +134,7 @@ cb_markdown_put (cb_buf *into, cb_part text)
         if (text.size == 0)
             return 0;
         if (*text.data == '<') {
-            CB_TRY (s_put_apart (into, &text, s_on_less));
+            CB_TRY (s_put_apart (into, &text, has_formulas ? s_on_less_bare : s_on_less));
         } else if (*text.data == ']') {
             CB_TRY (s_put_apart (into, &text, s_on_bracket));
         } else if (*text.data == '!') {

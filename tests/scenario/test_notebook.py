@@ -62,6 +62,20 @@ WIDGET = 'display({"application/vnd.jupyter.widget-view+json": {"model_id": "1"}
          '"text/plain": "IntSlider(value=0)"}, raw=True)'
 TABLE = """import pandas as pd
 pd.DataFrame({"name": ["<b>x</b>", "y & z"], "value": [1.5, -2]})"""
+# Parts of Markdown: formulas are put back unread after all else was rendered.
+MARKDOWN = ["<b>", "</b>", "<b title=\"", "\">", "<b title='", "'>", "<i style=\"color:red\">",
+            "<br>", "$", "$$", "\\\\(", "\\\\)", "`", "```\n", "\"", "'", " onclick=x ",
+            "\" onclick=x y=\"", "[x](", "](", "[x]: ", "[x]", "![", "![a](", "http://a",
+            "javascript:x", "/x", ")", "<", "data:image/png;base64,AA==", ">", "<script>",
+            "<img src=x onerror=x>", "\n", "\n\n", "> ", "|", "\n|-|\n", "@@0@@", "&lt;", "&quot;",
+            "\\", "!", "x", "*", "<!--", "<javascript:x>", "\"t\"", "(", "]", ":",
+            "<td title=\"x\n\nonclick=x \">", "http://$\" onclick=x \"$ ",
+            "[x](http://a$b$ 'c $<i style=\"color:red\"> onclick=x $')"]
+MARKDOWN_CELL = "for text in %r:\n    display({'text/markdown': text}, raw=True)"
+ACTING = """Array.from(document.querySelectorAll('.output_markdown *')).filter(element =>
+  !/^(http:|mailto:|data:image.png|$)/.test(element.getAttribute('href') || '') ||
+  !/^(data:image.png|$)/.test(element.getAttribute('src') || '') || element.localName == 'script' ||
+  Array.from(element.attributes).some(one => one.name.startsWith('on'))).map(it => it.outerHTML)"""
 # Attacks of which Notebook 6.4 itself lets none happen.
 HARMLESS = {"count"}
 
@@ -87,10 +101,10 @@ def run_all(page):
               ".output_area.outputs.length == 1")
 
 
-def open_notebook(server, chromium, kernel):
+def open_notebook(server, chromium, kernel, *more):
     cells = [SETUP] + [code.replace("NAME", kernel + name) for name, code in ATTACKS.items()]
-    page = chromium.open(server.notebook(kernel, kernel, cells + [POSTED, WIDGET, TABLE,
-                                                                  "print('done')"]))
+    cells += [*more, POSTED, WIDGET, TABLE, "print('done')"]
+    page = chromium.open(server.notebook(kernel, kernel, cells))
     run_all(page)
     return page
 
@@ -103,7 +117,12 @@ def output(page, cell, what):
 
 def test_what_cells_show_opens_no_terminal(notebooks):
     server, chromium = notebooks
-    closed = open_notebook(server, chromium, "closed")
+    seed = random.randrange(1 << 32)
+    dice = random.Random(seed)
+    made = ["".join(dice.choice(MARKDOWN) for _ in range(dice.randint(2, 14))) for _ in range(300)]
+    closed = open_notebook(server, chromium, "closed", MARKDOWN_CELL % (made + MARKDOWN,))
+    assert closed.evaluate(ACTING) == [], seed
+    assert closed.evaluate("document.querySelectorAll('.output_markdown b').length") > 10
     opened = open_notebook(server, chromium, "open")
     wanted = {"open" + name for name in ATTACKS if name not in HARMLESS}
     leaks.wait_for(lambda: wanted | {"1"} <= server.terminals(), 60)
