@@ -190,6 +190,19 @@ cb_result_add (cb_result *self, const char *type, const json_t *content, cb_err 
 /* ---- the end ----------------------------------------------------------------------------------
  */
 
+/* Errors after which a session has a new kernel (cellblock-protocol(7)). */
+static int
+s_is_death (const char *ename)
+{
+    static const char *const deaths[] = {"CpuTimeLimitExceeded", "KernelDied",
+                                         "MemoryLimitExceeded"};
+
+    for (size_t i = 0; ename != NULL && i < CB_COUNT (deaths); i++)
+        if (strcmp (ename, deaths[i]) == 0)
+            return 1;
+    return 0;
+}
+
 /* What the status and the error say that no traceback has said. */
 static int
 s_put_status (cb_result *self, const json_t *reply, cb_err *err)
@@ -208,7 +221,7 @@ s_put_status (cb_result *self, const json_t *reply, cb_err *err)
         CB_TRY (s_note (self, err, "[%s: %.400s]", name, text != NULL ? text : ""));
     if (bound != NULL)
         CB_TRY (s_note (self, err, "[limit %.60s: %.60s]", bound, value != NULL ? value : ""));
-    if (name != NULL && strcmp (name, "KernelDied") == 0)
+    if (s_is_death (name))
         return s_note (self, err, "[a new kernel was started: all variables are gone]");
     return strcmp (status, "interrupted") == 0 ? s_note (self, err, "[the user interrupted it]")
                                                : 0;

@@ -69,10 +69,10 @@ s_test_outputs (void)
 
     cb_result_init (&r);
     s_check (&r,
-             "{\"status\":\"limit\",\"error\":{\"ename\":\"KernelDied\",\"evalue\":\"memory\"},"
+             "{\"status\":\"limit\",\"error\":{\"ename\":\"MemoryLimitExceeded\",\"evalue\":\"x\"},"
              "\"limit\":{\"name\":\"memory\",\"value\":\"512 MiB\"},"
              "\"artifacts\":[{\"path\":\"/output/a\",\"size\":3}]}",
-             "[KernelDied: memory]\n[limit memory: 512 MiB]\n[a new kernel was started: all "
+             "[MemoryLimitExceeded: x]\n[limit memory: 512 MiB]\n[a new kernel was started: all "
              "variables are gone]\n[saved for the user: /output/a, 3 bytes]\n",
              "a death, a limit, a file");
 

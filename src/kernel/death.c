@@ -5,6 +5,7 @@
  * error. */
 #include "kernel/death.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -70,6 +71,16 @@ s_ending (const cb_launch_exited *exited, char *text, size_t room)
         (void)snprintf (text, room, "exit status %d", exited->status);
 }
 
+/* Linux sends SIGXCPU at the limit, and SIGKILL to who ignored that. */
+static int
+s_is_cpu_limit (const cb_launch_exited *exited, const cb_jail_spec *spec)
+{
+    if (spec->cpu_seconds == 0)
+        return 0;
+    return exited->signal == SIGXCPU || (exited->signal == SIGKILL && !exited->killed &&
+                                         exited->cpu_usec >= spec->cpu_seconds * CB_USEC_PER_SEC);
+}
+
 void
 cb_death_of_exit (cb_death *self, const cb_launch_exited *exited, const cb_jail_spec *spec,
                   const char *why)
@@ -90,6 +101,13 @@ cb_death_of_exit (cb_death *self, const cb_launch_exited *exited, const cb_jail_
                         "the kernel went over its memory limit of %s", self->limit_value);
     } else if (why[0] != '\0') {
         (void)snprintf (self->text, sizeof self->text, "%s", why);
+    } else if (s_is_cpu_limit (exited, spec)) {
+        self->limit = "cpu_seconds";
+        (void)snprintf (self->limit_value, sizeof self->limit_value, "%llu s",
+                        (unsigned long long)spec->cpu_seconds);
+        (void)snprintf (self->text, sizeof self->text,
+                        "the kernel process went over its limit of %s processor time",
+                        self->limit_value);
     } else if (!exited->was_started && exited->text[0] != '\0') {
         (void)snprintf (self->text, sizeof self->text, "%s", exited->text);
     } else if (tail[0] != '\0') {

@@ -9,7 +9,7 @@
 typedef struct cb_death {
     int before_ready;  /* it never answered */
     int code;          /* CB_E_*: CB_E_GONE for a death, others for a start that failed */
-    const char *limit; /* "memory" when that is the cause, else NULL. Static. */
+    const char *limit; /* "memory" or "cpu_seconds" when that is the cause, else NULL. Static. */
     char limit_value[CB_UNITS_TEXT];
     char text[CB_ERR_TEXT_MAX];
     cb_usage used; /* by the whole jail, as far as its control group counted */

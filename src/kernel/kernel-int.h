@@ -18,6 +18,7 @@ struct cb_kernel {
     cb_launch_started started;
     int tree;
     int pidfd;
+    cb_fact_files facts;
     cb_source *pidfd_source;
     cb_source *timer;
     cb_usage_files usage;

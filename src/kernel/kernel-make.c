@@ -87,6 +87,7 @@ s_new (cb_loop *loop, cb_launcher *launcher, const cb_kernel_options *options,
                         .probe_at = CB_USEC_NEVER,
                         .asked_at = cb_now ()};
     cb_usage_init (&self->usage);
+    cb_fact_files_init (&self->facts);
     return self;
 }
 
@@ -124,6 +125,8 @@ cb_kernel_adopt (cb_loop *loop, cb_launcher *launcher, const cb_kernel_options *
     self->jail = left->jail;
     self->tree = cb_take_fd (&left->tree);
     self->pidfd = cb_take_fd (&left->pidfd);
+    self->facts = left->facts;
+    cb_fact_files_init (&left->facts);
     /* From here on a failure kills the jail. */
     cb_launcher_watch (launcher, &self->watch, left->jail);
     if (cb_loop_at (loop, CB_USEC_NEVER, cb_kernel_on_time_, self, &self->timer, err) < 0 ||
@@ -147,6 +150,9 @@ cb_kernel_destroy (cb_kernel **self_at)
     if (self == NULL)
         return;
     cb_launcher_abandon (self->launcher, &self->watch);
+    /* Before the warden hears that it may go: whoever closes a full tmpfs last waits for its pages.
+     */
+    cb_close (&self->tree);
     if (self->exited)
         cb_launcher_release (self->launcher, self->jail);
     cb_source_destroy (&self->timer);
@@ -155,7 +161,7 @@ cb_kernel_destroy (cb_kernel **self_at)
     cb_page_destroy (&self->page);
     cb_usage_done (&self->usage);
     cb_close (&self->pidfd);
-    cb_close (&self->tree);
+    cb_fact_files_done (&self->facts);
     free (self);
     *self_at = NULL;
 }

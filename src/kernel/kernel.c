@@ -160,14 +160,15 @@ s_ready (cb_kernel *self)
 }
 
 static void
-s_on_started (cb_launch_watch *watch, const cb_launch_started *started, int tree, int pidfd)
+s_on_started (cb_launch_watch *watch, const cb_launch_started *started, cb_packet *packet)
 {
     cb_kernel *self = (cb_kernel *)((char *)watch - offsetof (cb_kernel, watch));
     cb_err err = CB_ERR_INIT;
 
     self->started = *started;
-    self->tree = tree;
-    self->pidfd = pidfd;
+    self->tree = cb_take_fd (&packet->fds[0]);
+    self->pidfd = cb_take_fd (&packet->fds[1]);
+    cb_fact_files_take (&self->facts, started->facts, packet->fds + 2, packet->n_fds - 2);
     if (self->state != CB_KERNEL_LAUNCHING)
         return;
     s_become (self, CB_KERNEL_PROBING);
@@ -379,6 +380,12 @@ void
 cb_kernel_usage (const cb_kernel *self, cb_usage *ret_usage)
 {
     cb_usage_read (&self->usage, ret_usage);
+}
+
+void
+cb_kernel_look (const cb_kernel *self, int closely, cb_facts *ret_facts)
+{
+    cb_facts_look (&self->facts, self->spec, self->tree, closely, ret_facts);
 }
 
 void

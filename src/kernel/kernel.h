@@ -58,6 +58,8 @@ uint64_t cb_kernel_dropped (const cb_kernel *self);
 /* What its process used so far; cpu: only the time. */
 void cb_kernel_usage (const cb_kernel *self, cb_usage *ret_usage);
 void cb_kernel_usage_cpu (const cb_kernel *self, cb_usage *ret_usage);
+/* Which of its limits are used up; see cb_facts_look. */
+void cb_kernel_look (const cb_kernel *self, int closely, cb_facts *ret_facts);
 
 /* Sends an execute_request; only an idle kernel takes one, it is busy until cb_kernel_done. */
 int cb_kernel_execute (cb_kernel *self, const char *msg_id, const json_t *content, cb_err *err)

@@ -101,6 +101,7 @@ cb_launch_left_done (cb_launch_left *self)
 {
     cb_close (&self->tree);
     cb_close (&self->pidfd);
+    cb_fact_files_done (&self->facts);
     cb_channels_done (&self->channels);
     cb_page_destroy (&self->page);
 }
@@ -125,6 +126,9 @@ s_keep_left (cb_launcher *self, cb_launch_in *in)
                              .why = CB_ERR_INIT};
     memcpy (&left->started, in->body, sizeof left->started);
     cb_channels_init (&left->channels);
+    cb_fact_files_init (&left->facts);
+    cb_fact_files_take (&left->facts, left->started.facts, fds + 2 * n + 4,
+                        in->packet.n_fds - (2 * n + 4));
     for (size_t i = 0; i < n; i++)
         left->channels.connected[i] = cb_take_fd (&fds[2 + n + i]);
     left->page = cb_page_open (fds[2 + 2 * n + 1], &left->why);
@@ -179,8 +183,7 @@ s_dispatch (cb_launcher *self, cb_launch_in *in)
         if (watch == NULL)
             s_on_jail (self, in);
         else
-            watch->events->on_started (watch, in->body, cb_take_fd (&in->packet.fds[0]),
-                                       cb_take_fd (&in->packet.fds[1]));
+            watch->events->on_started (watch, in->body, &in->packet);
         break;
     case CB_LAUNCH_FAILED:
         s_on_failed (self, watch, head, in->body);

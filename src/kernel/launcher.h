@@ -4,6 +4,7 @@
 
 #include "jail/launchmsg.h"
 #include "kernel/channels.h"
+#include "kernel/facts.h"
 #include "kernel/page.h"
 #include "loop/loop.h"
 
@@ -12,9 +13,10 @@ typedef struct cb_launcher cb_launcher;
 /* One jail as seen from here; embedded in its kernel, which says what happens then. */
 typedef struct cb_launch_watch cb_launch_watch;
 typedef struct cb_launch_watch_events {
-    /* The jail stands. tree (O_PATH of its quota tmpfs) and pidfd are taken. */
-    void (*on_started) (cb_launch_watch *watch, const cb_launch_started *started, int tree,
-                        int pidfd);
+    /* The jail stands. packet has tree (O_PATH of its quota tmpfs), pidfd and facts, which may be
+     * taken. */
+    void (*on_started) (cb_launch_watch *watch, const cb_launch_started *started,
+                        cb_packet *packet);
     /* It did not come into being; nothing else follows. */
     void (*on_failed) (cb_launch_watch *watch, const cb_launch_failed *failed);
     /* It is gone and cleaned up; nothing else follows. */
@@ -39,6 +41,7 @@ typedef struct cb_launch_left {
     cb_launch_started started;
     int tree;  /* owned */
     int pidfd; /* owned */
+    cb_fact_files facts;
     cb_channels channels;
     cb_page *page; /* owned; NULL: it cannot be gone on with, `why` */
     cb_err why;

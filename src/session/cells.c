@@ -140,6 +140,8 @@ s_collect (cb_session *self)
 static void
 s_end_running (cb_session *self)
 {
+    if (!self->running->idle_told)
+        cb_hits_show_end_ (self);
     cb_run_end (self->running->run, cb_now ());
     s_collect (self);
 }
@@ -215,6 +217,7 @@ s_on_reply (cb_session *self, cb_jmsg *message)
         break;
     }
     cb_kernel_hold (self->kernel, CB_CHANNEL_SHELL);
+    cb_hits_judge_ (self);
     if (entry->stop_on_error && cb_run_raised (run))
         cb_requests_abort_ (self, s_client_of (entry));
     s_progress (self);
@@ -257,20 +260,6 @@ s_spread (cb_session *self, cb_jmsg *message, cb_news news)
 }
 
 static void
-s_tell_dropped (cb_session *self, const cb_jmsg *idle)
-{
-    char limit[CB_UNITS_TEXT];
-    char dropped[CB_UNITS_TEXT];
-    char text[200];
-
-    (void)snprintf (text, sizeof text,
-                    "cellblock: the cell's output went over %s; %s of it were dropped\n",
-                    cb_size_text (self->profile.output, limit),
-                    cb_size_text (cb_run_dropped (self->running->run), dropped));
-    cb_guests_note_ (self, idle->dicts[CB_DICT_PARENT], text);
-}
-
-static void
 s_on_status (cb_session *self, cb_jmsg *message)
 {
     cb_entry *entry = self->running;
@@ -290,8 +279,7 @@ s_on_status (cb_session *self, cb_jmsg *message)
         cb_kernel_refuse (self->kernel, CB_CHANNEL_IOPUB, message, "a second idle");
         return;
     }
-    if (cb_run_dropped (entry->run) > 0)
-        s_tell_dropped (self, message);
+    cb_hits_show_end_ (self);
     s_spread (self, message, CB_NEWS_IDLE);
     entry->idle_told = 1;
     s_progress (self);
@@ -305,7 +293,7 @@ s_on_iopub (cb_session *self, cb_jmsg *message)
     cb_run_on_output (entry->run, cb_now ());
     if (message->type != NULL && message->type->role == CB_ROLE_STATUS)
         s_on_status (self, message);
-    else if (cb_run_account (entry->run, cb_cells_size_ (message)))
+    else if (cb_hits_admit_ (self, message))
         s_spread (self, message, CB_NEWS_OUTPUT);
 }
 
@@ -433,6 +421,7 @@ s_begin (cb_session *self)
     cb_entry *entry = self->queue;
     cb_err err = CB_ERR_INIT;
     cb_usage usage;
+    cb_facts facts;
 
     cb_cells_unlink_ (self, &self->queue);
     self->round = entry->round;
@@ -440,7 +429,8 @@ s_begin (cb_session *self)
         s_becomes_running (self, entry);
         self->late = 0;
         cb_kernel_usage_cpu (self->kernel, &usage);
-        cb_run_begin (entry->run, cb_now (), &usage);
+        cb_kernel_look (self->kernel, 0, &facts);
+        cb_run_begin (entry->run, cb_now (), &usage, &facts);
         cb_save_begin_ (self, entry);
     }
     int result = entry->kind->send (entry, &err);

@@ -52,7 +52,16 @@ void
 cb_guests_note_ (cb_session *self, cb_part parent, const char *text)
 {
     cb_owned (cb_json) json_t *content = json_pack ("{s:s, s:s}", "name", "stderr", "text", text);
-    cb_word word = {"stream.stderr", "stream", parent, content, CB_NEWS_STATUS};
+
+    cb_guests_stream_ (self, parent, content);
+}
+
+void
+cb_guests_stream_ (cb_session *self, cb_part parent, const json_t *content)
+{
+    int is_error = strcmp (json_string_value (json_object_get (content, "name")), "stderr") == 0;
+    cb_word word = {is_error ? "stream.stderr" : "stream.stdout", "stream", parent, content,
+                    CB_NEWS_STATUS};
 
     s_word (self, &word);
 }

@@ -31,6 +31,7 @@ struct cb_run {
     uint64_t output;
     uint64_t dropped;
     int capped;
+    cb_ends *ends; /* owned: of what is dropped; NULL: nothing */
     /* what the kernel said */
     int replied;
     int idle;
@@ -41,8 +42,14 @@ struct cb_run {
     int dead;
     cb_death death;
     const char *aftermath; /* static: what follows the death's words */
+    cb_facts facts;        /* before it */
+    cb_limit_hit hit;      /* the limit that its exception came from */
+    char hit_words[256];
     cb_usage usage_before;
     cb_usage usage_after;
 };
+
+/* An error of ours. New reference. */
+json_t *cb_run_error_ (const char *ename, const char *evalue);
 
 #endif

@@ -25,6 +25,7 @@ cb_run_save (const cb_run *self, cb_run_saved *ret_saved)
     to->output = self->output;
     to->dropped = self->dropped;
     to->usage_before = self->usage_before;
+    to->facts = self->facts;
     to->interrupt_due = self->interrupt_due != 0;
     to->interrupted = self->interrupted != 0;
     to->begun = self->begun != 0;
@@ -56,6 +57,7 @@ cb_run_restore (const cb_run_saved *saved, const char *session, cb_err *err)
                      .output = saved->output,
                      .dropped = saved->dropped,
                      .usage_before = saved->usage_before,
+                     .facts = saved->facts,
                      .interrupt_due = saved->interrupt_due,
                      .interrupted = saved->interrupted,
                      .begun = saved->begun,

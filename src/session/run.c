@@ -25,6 +25,8 @@
 #define EVALUE_MAX    16384
 #define TRACEBACK_MAX 200
 #define LINE_BYTES    65536
+/* Of the cap, what is shown of the end behind it: a quarter at most. */
+#define END_SHARE 4
 /* A reply's content over this is not parsed: it is two lines in every honest kernel, but it carries
  * the traceback. */
 #define REPLY_MAX ((size_t)4 * 1024 * 1024)
@@ -78,6 +80,7 @@ cb_run_destroy (cb_run **self_at)
         return;
     json_decref (self->content);
     json_decref (self->error);
+    cb_ends_destroy (&self->ends);
     free (self);
     *self_at = NULL;
 }
@@ -101,11 +104,12 @@ cb_run_content (const cb_run *self)
 }
 
 void
-cb_run_begin (cb_run *self, cb_usec now, const cb_usage *usage)
+cb_run_begin (cb_run *self, cb_usec now, const cb_usage *usage, const cb_facts *facts)
 {
     self->live = 1;
     self->begun_at = now;
     self->usage_before = *usage;
+    self->facts = *facts;
     if (self->wall > 0)
         self->wall_at = now + self->wall;
 }
@@ -116,15 +120,59 @@ cb_run_is_live (const cb_run *self)
     return self->live;
 }
 
+uint64_t
+cb_run_left (const cb_run *self)
+{
+    return self->capped ? 0 : self->output_limit - self->output;
+}
+
+int
+cb_run_admit (cb_run *self, uint64_t size)
+{
+    if (self->capped || size > self->output_limit - self->output) {
+        self->capped = 1;
+        return 0;
+    }
+    self->output += size;
+    return 1;
+}
+
 int
 cb_run_account (cb_run *self, uint64_t size)
 {
-    if (!self->capped && size <= self->output_limit - self->output) {
-        self->output += size;
+    if (cb_run_admit (self, size))
         return 1;
-    }
     cb_run_drop (self, size);
     return 0;
+}
+
+void
+cb_run_drop_stream (cb_run *self, cb_part content)
+{
+    cb_run_drop (self, cb_ends_take (&self->ends, content));
+}
+
+size_t
+cb_run_end_of_stream (cb_run *self, int stream, char text[CB_ENDS_TEXT + 1])
+{
+    size_t size = cb_ends_text (self->ends, stream, text);
+    size_t most = (size_t)(self->output_limit / END_SHARE);
+    size_t from = size > most ? size - most : 0;
+
+    while (from < size && ((unsigned char)text[from] & 0xc0) == 0x80)
+        from++;
+    memmove (text, text + from, size - from + 1);
+    return size - from;
+}
+
+void
+cb_run_recover (cb_run *self, uint64_t bytes)
+{
+    cb_ends_destroy (&self->ends);
+    self->dropped -= bytes < self->dropped ? bytes : self->dropped;
+    /* Nothing is missing after all. */
+    if (self->dropped == 0)
+        self->capped = 0;
 }
 
 void
@@ -136,8 +184,8 @@ cb_run_drop (cb_run *self, uint64_t size)
 
 /* ---- what the kernel says ---- */
 
-static json_t *
-s_error (const char *ename, const char *evalue)
+json_t *
+cb_run_error_ (const char *ename, const char *evalue)
 {
     return json_pack ("{s:s, s:o, s:[]}", "ename", ename, "evalue", cb_json_words (evalue),
                       "traceback");
@@ -196,7 +244,7 @@ s_take_reply (cb_run *self, cb_jmsg *reply, cb_err *err)
     if (strcmp (status, "error") == 0)
         self->error = s_error_of_reply (content);
     else if (strcmp (status, "aborted") == 0 || strcmp (status, "abort") == 0)
-        self->error = s_error ("ExecutionAborted", "the kernel did not run the cell");
+        self->error = cb_run_error_ ("ExecutionAborted", "the kernel did not run the cell");
     else if (strcmp (status, "ok") != 0)
         return cb_fail (err, CB_E_INVALID, "its reply has a status that does not exist");
     return 0;
@@ -209,7 +257,7 @@ s_break (cb_run *self, const char *words)
 
     (void)snprintf (text, sizeof text, "the kernel's answer makes no sense: %s", words);
     json_decref (self->error);
-    self->error = s_error ("KernelProtocolError", text);
+    self->error = cb_run_error_ ("KernelProtocolError", text);
 }
 
 /* The kernel says that the cell is over: its time is not counted against it any more, and nothing
@@ -335,6 +383,33 @@ cb_run_raised (const cb_run *self)
     return self->replied && self->error != NULL;
 }
 
+const cb_facts *
+cb_run_facts (const cb_run *self)
+{
+    return &self->facts;
+}
+
+const char *
+cb_run_ename (const cb_run *self)
+{
+    const char *ename = json_string_value (json_object_get (self->error, "ename"));
+
+    return ename != NULL ? ename : "";
+}
+
+void
+cb_run_hit (cb_run *self, const cb_limit_hit *hit, const char *words)
+{
+    self->hit = *hit;
+    (void)snprintf (self->hit_words, sizeof self->hit_words, "%s", words);
+}
+
+const char *
+cb_run_hit_words (const cb_run *self)
+{
+    return self->hit.name != NULL ? self->hit_words : "";
+}
+
 void
 cb_run_interrupt_taken (cb_run *self)
 {
@@ -358,7 +433,7 @@ s_was_stopped (cb_run *self)
 {
     if (!self->interrupted && !self->timed_out)
         return 0;
-    self->error = s_error ("KeyboardInterrupt", "");
+    self->error = cb_run_error_ ("KeyboardInterrupt", "");
     return 1;
 }
 
@@ -445,6 +520,9 @@ cb_run_die (cb_run *self, const cb_death *death, const char *aftermath)
 {
     self->dead = 1;
     self->death = *death;
+    /* Who never began has hit nothing. */
+    if (self->begun_at == 0)
+        self->death.limit = NULL;
     self->aftermath = aftermath;
     /* The process was not looked at before it ended: what the machine counted for the jail. */
     if (!self->usage_after.known && self->begun_at > 0)
@@ -455,117 +533,4 @@ uint64_t
 cb_run_dropped (const cb_run *self)
 {
     return self->dropped;
-}
-
-json_t *
-cb_run_limit (const cb_run *self)
-{
-    char value[CB_UNITS_TEXT];
-
-    if (!self->capped)
-        return NULL;
-    return json_pack ("{s:s, s:s, s:I}", "name", "output", "value",
-                      cb_size_text (self->output_limit, value), "dropped_bytes",
-                      (json_int_t)self->dropped);
-}
-
-const char *
-cb_run_status (const cb_run *self)
-{
-    if (self->timed_out)
-        return "timeout";
-    if (self->dead)
-        return self->death.limit != NULL ? "limit" : "died";
-    if (self->capped)
-        return "limit";
-    if (self->interrupted && self->error != NULL)
-        return "interrupted";
-    return self->error != NULL ? "error" : "ok";
-}
-
-static json_t *
-s_result_error (const cb_run *self)
-{
-    char text[CB_ERR_TEXT_MAX + 256];
-    char value[CB_UNITS_TEXT];
-
-    if (self->timed_out) {
-        (void)snprintf (text, sizeof text, "the cell ran over its wall time of %s%s",
-                        cb_duration_text (self->wall, value),
-                        self->dead ? "; it did not stop when asked, so the kernel was ended and "
-                                     "the session's variables are gone"
-                                   : "");
-        return s_error ("WallTimeLimitExceeded", text);
-    }
-    if (self->dead) {
-        (void)snprintf (text, sizeof text, "%s%s%s", self->death.text,
-                        self->aftermath[0] != '\0' ? "; " : "", self->aftermath);
-        return s_error ("KernelDied", text);
-    }
-    if (self->capped) {
-        (void)snprintf (
-            text, sizeof text, "the cell's output went over %s; %llu bytes were dropped",
-            cb_size_text (self->output_limit, value), (unsigned long long)self->dropped);
-        return s_error ("OutputLimitExceeded", text);
-    }
-    return json_incref (self->error);
-}
-
-static json_t *
-s_result_limit (const cb_run *self)
-{
-    char value[CB_UNITS_TEXT];
-
-    if (self->timed_out)
-        return NULL;
-    if (self->dead)
-        return self->death.limit == NULL ? NULL
-                                         : json_pack ("{s:s, s:s}", "name", self->death.limit,
-                                                      "value", self->death.limit_value);
-    if (self->capped)
-        return json_pack ("{s:s, s:s}", "name", "output", "value",
-                          cb_size_text (self->output_limit, value));
-    return NULL;
-}
-
-static json_t *
-s_result_usage (const cb_run *self)
-{
-    json_t *usage =
-        json_pack ("{s:f}", "wall_s", (double)self->wall_used / (double)CB_USEC_PER_SEC);
-
-    if (self->usage_before.known && self->usage_after.known) {
-        cb_usec cpu = self->usage_after.cpu > self->usage_before.cpu
-                          ? self->usage_after.cpu - self->usage_before.cpu
-                          : 0;
-        (void)json_object_set_new (usage, "cpu_s",
-                                   json_real ((double)cpu / (double)CB_USEC_PER_SEC));
-    }
-    if (self->usage_after.peak_memory > 0)
-        (void)json_object_set_new (usage, "peak_memory_bytes",
-                                   json_integer ((json_int_t)self->usage_after.peak_memory));
-    return usage;
-}
-
-json_t *
-cb_run_result (const cb_run *self, json_t *artifacts)
-{
-    json_t *result = json_object ();
-    const char *status = cb_run_status (self);
-    json_t *limit = s_result_limit (self);
-
-    (void)json_object_set_new (result, "session", json_string (self->session));
-    (void)json_object_set_new (result, "run", json_string (self->name));
-    (void)json_object_set_new (result, "status", json_string (status));
-    (void)json_object_set_new (result, "execution_count",
-                               self->execution_count > 0 ? json_integer (self->execution_count)
-                                                         : json_null ());
-    if (strcmp (status, "ok") != 0 && strcmp (status, "interrupted") != 0)
-        (void)json_object_set_new (result, "error", s_result_error (self));
-    (void)json_object_set_new (result, "findings", json_array ());
-    if (limit != NULL)
-        (void)json_object_set_new (result, "limit", limit);
-    (void)json_object_set_new (result, "usage", s_result_usage (self));
-    (void)json_object_set (result, "artifacts", artifacts);
-    return result;
 }

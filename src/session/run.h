@@ -5,6 +5,8 @@
 #include "kernel/death.h"
 #include "kernel/usage.h"
 #include "prov/filer.h"
+#include "session/ends.h"
+#include "session/limits.h"
 #include "wire/jmsg.h"
 
 /* A run's name, its end included: "20261120-081500-3fa9c1". */
@@ -43,6 +45,7 @@ typedef struct cb_run_saved {
     uint64_t output;
     uint64_t dropped;
     cb_usage usage_before;
+    cb_facts facts;
     uint8_t interrupt_due;
     uint8_t interrupted;
     uint8_t begun;
@@ -58,16 +61,27 @@ const char *cb_run_name (const cb_run *self);
 const char *cb_run_msg_id (const cb_run *self);
 const json_t *cb_run_content (const cb_run *self);
 
-/* The clock starts. */
-void cb_run_begin (cb_run *self, cb_usec now, const cb_usage *usage);
+/* The clock starts. facts: how its limits stand. */
+void cb_run_begin (cb_run *self, cb_usec now, const cb_usage *usage, const cb_facts *facts);
 /* Whether its execute_request is with the kernel and the kernel has not finished it. */
 int cb_run_is_live (const cb_run *self);
 
+/* Bytes that may come yet, 0 when the cap is reached. */
+uint64_t cb_run_left (const cb_run *self);
 /* Charges output of this many bytes: 1 to send it on, 0 when it is over the cap (and then so is
  * everything that follows). */
 int cb_run_account (cb_run *self, uint64_t size);
+/* The same, but what is over the cap is not counted as dropped yet. */
+int cb_run_admit (cb_run *self, uint64_t size);
 /* Output that could not even be looked at: the cap is reached. */
 void cb_run_drop (cb_run *self, uint64_t size);
+/* The content of a stream message that is over the cap: its end is kept. */
+void cb_run_drop_stream (cb_run *self, cb_part content);
+/* What is kept of a stream (CB_ENDS_OUT, _ERR), with an end byte; its size. */
+size_t cb_run_end_of_stream (cb_run *self, int stream, char text[CB_ENDS_TEXT + 1]);
+/* So much of what was dropped was shown after all, and no more is kept. When that was everything
+ * the cap was not reached. */
+void cb_run_recover (cb_run *self, uint64_t bytes);
 
 enum { CB_RUN_TAKEN, CB_RUN_TWICE, CB_RUN_BROKEN }; /* outcomes of cb_run_on_reply, _on_idle */
 /* The execute_reply. A second one is CB_RUN_TWICE; one that makes no sense counts as the reply and
@@ -88,6 +102,14 @@ void cb_run_pause (cb_run *self, cb_usec now);
 void cb_run_resume (cb_run *self, cb_usec now);
 /* Whether its reply is in and says that it raised or was aborted. */
 int cb_run_raised (const cb_run *self);
+/* The class of its exception, "" without one. Borrowed. */
+const char *cb_run_ename (const cb_run *self);
+/* How its limits stood before it. Borrowed. */
+const cb_facts *cb_run_facts (const cb_run *self);
+/* Its exception came from this limit; words about it. */
+void cb_run_hit (cb_run *self, const cb_limit_hit *hit, const char *words);
+/* The words, "" without. */
+const char *cb_run_hit_words (const cb_run *self);
 
 /* A person's interrupt; kept until the kernel has begun with the cell. 0, or 1 when one is on its
  * way already or the cell is over. */
@@ -115,8 +137,10 @@ void cb_run_die (cb_run *self, const cb_death *death, const char *aftermath);
 
 /* Bytes of output dropped because of the cap. */
 uint64_t cb_run_dropped (const cb_run *self);
-/* {"name", "value", "dropped_bytes"} for the event, or NULL when no cap was hit. New reference. */
+/* {"name", "value"} of the limit that its status is about, or NULL. New reference. */
 json_t *cb_run_limit (const cb_run *self);
+/* The same for the event; of output with "dropped_bytes", also beside another cause. */
+json_t *cb_run_limit_event (const cb_run *self);
 /* The object of `run -o json` without "outputs". artifacts is borrowed (an array). New reference,
  * NULL when out of memory. */
 json_t *cb_run_result (const cb_run *self, json_t *artifacts);

@@ -112,7 +112,7 @@ s_refusal (const cb_death *death)
 static void
 s_finish (cb_entry *self, json_t *artifacts, const char *trouble)
 {
-    cb_owned (cb_json) json_t *limit = cb_run_limit (self->run);
+    cb_owned (cb_json) json_t *limit = cb_run_limit_event (self->run);
     cb_owned (cb_json) json_t *result = cb_run_result (self->run, artifacts);
     size_t i;
     const json_t *artifact;

@@ -184,6 +184,14 @@ cb_usec cb_cells_deadline_ (const cb_session *self);
 /* Every cell gets its answer at once: self->death. */
 void cb_cells_drop_ (cb_session *self);
 
+/* hits.c */
+/* Output of the running cell: 1 to pass it on, 0 when it is over the cap. */
+int cb_hits_admit_ (cb_session *self, cb_jmsg *message);
+/* The running cell is over: the end of what was dropped follows. Once. */
+void cb_hits_show_end_ (cb_session *self);
+/* Its reply says that it raised: whether a limit was the cause. */
+void cb_hits_judge_ (cb_session *self);
+
 /* queue.c */
 /* In its round of the queue; how many are before it. It may be with the kernel, or freed,
  * afterwards. */
@@ -218,6 +226,8 @@ void cb_guests_publish_ (cb_session *self, const cb_jmsg *message, cb_news news)
 void cb_guests_status_ (cb_session *self, const char *state, cb_part parent);
 /* Text on stderr for those who watch a request. */
 void cb_guests_note_ (cb_session *self, cb_part parent, const char *text);
+/* The same with a stream's content. */
+void cb_guests_stream_ (cb_session *self, cb_part parent, const json_t *content);
 /* A comm that a client opened for this request is closed. */
 void cb_guests_close_comm_ (cb_session *self, cb_part parent, const char *comm_id);
 /* An error on iopub for a request. */

@@ -11,6 +11,7 @@
 #define SEC  CB_USEC_PER_SEC
 #define MSEC CB_USEC_PER_MSEC
 
+static const cb_facts s_calm = {.refused = 0};
 static const cb_usage s_unknown = {.known = 0};
 
 static cb_run *
@@ -27,7 +28,7 @@ s_run (cb_usec wall)
 
     if (run == NULL)
         abort ();
-    cb_run_begin (run, 100 * SEC, &s_unknown);
+    cb_run_begin (run, 100 * SEC, &s_unknown, &s_calm);
     cb_run_on_busy (run, 100 * SEC);
     return run;
 }
@@ -230,7 +231,7 @@ s_test_an_early_interrupt (void)
     cb_run *run = cb_run_new (&options, &err);
 
     ok (cb_run_interrupt (run, 100 * SEC) == 0, "a cell that waits takes an interrupt");
-    cb_run_begin (run, 101 * SEC, &s_unknown);
+    cb_run_begin (run, 101 * SEC, &s_unknown, &s_calm);
     ok (cb_run_interrupt (run, 101 * SEC) == 0 && cb_run_tick (run, 102 * SEC) == CB_RUN_WAIT,
         "it is kept until the kernel has begun");
     cb_run_on_busy (run, 102 * SEC);
@@ -250,13 +251,13 @@ s_test_output (void)
 {
     cb_run *run = s_run (0);
 
-    ok (cb_run_limit (run) == NULL, "no limit was hit");
+    ok (cb_run_limit_event (run) == NULL && cb_run_limit (run) == NULL, "no limit was hit");
     ok (cb_run_account (run, 600) && cb_run_account (run, 400), "the cap is reached");
     ok (!cb_run_account (run, 1) && !cb_run_account (run, 50) && cb_run_dropped (run) == 51,
         "what is over it is dropped and counted exactly");
     (void)s_reply (run, "{\"status\":\"ok\"}", 101 * SEC);
     ok (s_status_is (run, "limit", "OutputLimitExceeded"), "status limit");
-    cb_owned (cb_json) json_t *limit = cb_run_limit (run);
+    cb_owned (cb_json) json_t *limit = cb_run_limit_event (run);
     ok (json_integer_value (json_object_get (limit, "dropped_bytes")) == 51 &&
             strcmp (json_string_value (json_object_get (limit, "value")), "1000 B") == 0,
         "the event says it");
@@ -278,7 +279,7 @@ s_test_the_account_of_the_dead (void)
     cb_usage before = {.known = 1, .cpu = SEC};
     cb_run *run = s_run (0);
 
-    cb_run_begin (run, 100 * SEC, &before);
+    cb_run_begin (run, 100 * SEC, &before, &s_calm);
     cb_run_die (run, &death, "all is gone");
     cb_run_end (run, 102 * SEC);
     cb_owned (cb_json) json_t *none = json_array ();
@@ -300,10 +301,11 @@ s_test_endings (void)
     cb_death death = {.code = CB_E_GONE, .limit = "memory", .limit_value = "512 MiB"};
 
     cb_run_die (run, &death, "");
-    ok (s_status_is (run, "limit", "KernelDied"), "out of memory is a limit");
+    ok (s_status_is (run, "limit", "MemoryLimitExceeded"), "out of memory is a limit");
     cb_run_destroy (&run);
 
     run = s_run (0);
+    death.limit = NULL;
     (void)snprintf (death.text, sizeof death.text, "the input /\xc3\xa4/\xff/cut \xc3");
     cb_run_die (run, &death, "");
     cb_owned (cb_json) json_t *none = json_array ();
@@ -315,7 +317,6 @@ s_test_endings (void)
     cb_run_destroy (&run);
 
     run = s_run (0);
-    death.limit = NULL;
     death.text[0] = '\0';
     cb_run_die (run, &death, "");
     ok (s_status_is (run, "died", "KernelDied"), "another death is a death");
