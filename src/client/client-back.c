@@ -37,16 +37,39 @@ cb_client_watch_link (cellblock_client *self, cb_err *err)
 }
 
 void
-cb_client_open_run (cellblock_client *self, int64_t request)
+cb_client_open_run (cellblock_client *self, int64_t request, const char *content)
 {
     if (self->n_runs < CB_OPEN_RUNS)
-        self->runs[self->n_runs++] = (cb_open_run){.request = request};
+        self->runs[self->n_runs++] = (cb_open_run){.request = request, .content = strdup (content)};
 }
 
 static void
 s_close_run (cellblock_client *self, size_t i)
 {
+    free (self->runs[i].content);
     self->runs[i] = self->runs[--self->n_runs];
+}
+
+void
+cb_client_close_runs (cellblock_client *self)
+{
+    while (self->n_runs > 0)
+        s_close_run (self, 0);
+}
+
+/* A message more; one that stands for forgotten ones counts as all of them. */
+static uint64_t
+s_count_of (const cellblock_event *event)
+{
+    int64_t messages = 1;
+
+    if (strcmp (event->message->msg_type, "lost") != 0)
+        return 1;
+    const json_t *content = cb_jmsg_content (event->message, NULL);
+    if (!json_is_true (json_object_get (content, "forgotten")) ||
+        cb_json_get_int (content, "messages", 1, INT64_MAX, 1, &messages, NULL) < 0)
+        return 1;
+    return (uint64_t)messages;
 }
 
 void
@@ -58,7 +81,7 @@ cb_client_count (cellblock_client *self, const cellblock_event *event)
     for (size_t i = 0; i < self->n_runs; i++) {
         if (self->runs[i].request != event->request)
             continue;
-        self->runs[i].had++;
+        self->runs[i].had += s_count_of (event);
         if (event->kind == CELLBLOCK_REPLY)
             s_close_run (self, i);
         return;
@@ -115,7 +138,7 @@ s_warden (const cellblock_client *self)
 
 /* Tries until the broker answers, or there is no daemon any more, or another one. */
 static int
-s_connect (cellblock_client *self)
+s_connect_again (cellblock_client *self)
 {
     const struct timespec pause = {.tv_nsec = TRY_EVERY_MS * 1000000L};
     cb_usec until = cb_now () + COME_BACK_MAX;
@@ -140,14 +163,43 @@ s_connect (cellblock_client *self)
     }
 }
 
+int
+cb_client_connect (cellblock_client *self)
+{
+    const struct timespec pause = {.tv_nsec = TRY_EVERY_MS * 1000000L};
+    cb_usec until = cb_now () + COME_BACK_MAX;
+    int result = cb_client_try (self);
+
+    /* Nobody answers, yet the daemon lives: its broker is being started again. */
+    while (result == -CB_E_GONE && cb_now () < until && s_warden (self) > 0 &&
+           kill ((pid_t)s_warden (self), 0) == 0) {
+        (void)nanosleep (&pause, NULL);
+        result = cb_client_try (self);
+    }
+    return result;
+}
+
+/* The new broker does not know the run. One of which nothing was heard never reached the old one:
+ * it is sent again, with the same id, so that it could not be carried out twice. */
 static int
-s_resume (cellblock_client *self, cb_open_run run)
+s_send_again (cellblock_client *self, const cb_open_run *run, const char *id)
+{
+    const cb_jmsg_draft draft = {.msg_type = "run_request",
+                                 .msg_id = id,
+                                 .session = self->session,
+                                 .content_text = {run->content, strlen (run->content)}};
+
+    return cb_client_send (self, &draft);
+}
+
+static int
+s_resume (cellblock_client *self, const cb_open_run *run)
 {
     char id[CB_MSG_ID_MAX];
 
-    (void)snprintf (id, sizeof id, "%s_%" PRId64, self->session, run.request);
+    (void)snprintf (id, sizeof id, "%s_%" PRId64, self->session, run->request);
     cb_owned (cb_json) json_t *content =
-        json_pack ("{ss sI}", "request", id, "after", (json_int_t)run.had);
+        json_pack ("{ss sI}", "request", id, "after", (json_int_t)run->had);
     cb_auto_free char *text = content != NULL ? cb_json_text (content, NULL) : NULL;
     if (text == NULL)
         return cb_fail_nomem (&self->err);
@@ -156,10 +208,11 @@ s_resume (cellblock_client *self, cb_open_run run)
         return -self->err.code;
     int code = cellblock_event_code (reply);
     cellblock_event_free (&reply);
+    if (code == CELLBLOCK_E_NOTFOUND && run->had == 0 && run->content != NULL)
+        return s_send_again (self, run, id);
     if (code != 0)
         return cb_fail (&self->err, CB_E_GONE,
-                        "the daemon's broker died before the cell began, or the cell's session "
-                        "went with it");
+                        "the daemon's broker died, and the cell's session went with it");
     return 0;
 }
 
@@ -173,7 +226,7 @@ s_resume_all (cellblock_client *self)
 
     memcpy (runs, self->runs, n_runs * sizeof runs[0]);
     for (size_t i = 0; i < n_runs; i++) {
-        if (s_resume (self, runs[i]) == 0)
+        if (s_resume (self, &runs[i]) == 0)
             continue;
         if (cb_link_is_gone (self->link))
             return -CB_E_IO;
@@ -197,7 +250,7 @@ cb_client_come_back (cellblock_client *self)
     self->came_back++;
     /* The broker may die again while we are at it. */
     do {
-        result = s_connect (self);
+        result = s_connect_again (self);
         if (result == 0)
             result = s_resume_all (self);
     } while (result == -CB_E_IO);

@@ -35,7 +35,8 @@ typedef TAILQ_HEAD (cb_event_list, cellblock_event) cb_event_list;
 
 typedef struct cb_open_run {
     int64_t request;
-    uint64_t had; /* messages */
+    uint64_t had;  /* messages */
+    char *content; /* owned: the request's, for a broker that never saw it */
 } cb_open_run;
 
 struct cellblock_client {
@@ -62,7 +63,9 @@ struct cellblock_client {
 /* client-back.c: when the broker was started again. */
 
 /* A run begins; an event came (the reply ends it). */
-void cb_client_open_run (cellblock_client *client, int64_t request);
+void cb_client_open_run (cellblock_client *client, int64_t request, const char *content);
+/* The runs are nobody's concern any more. */
+void cb_client_close_runs (cellblock_client *client);
 void cb_client_count (cellblock_client *client, const cellblock_event *event);
 /* An input_request came: 1 when it was told before (then it is answered as before, or still is to
  * be), 0 when it is news. */
@@ -72,6 +75,8 @@ int cb_client_answer (cellblock_client *client, const cellblock_event *question,
 /* Connects again and has the rest of the open runs sent. -CB_E_GONE: the daemon has ended, or a run
  * could not be gone on with. */
 int cb_client_come_back (cellblock_client *client);
+/* Connects, and says hello; while a daemon lives and its broker does not, tries again. */
+int cb_client_connect (cellblock_client *client);
 /* The link's descriptor joins the client's. */
 int cb_client_watch_link (cellblock_client *client, cb_err *err);
 

@@ -2,9 +2,13 @@
 #include "client/client-int.h"
 
 #include "base/name.h"
+#include "base/table.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* Brokers that die one after the other while a harmless question is asked. */
+#define ATTEMPTS_MAX 5
 
 /* The events of one request on their way to their reply. */
 typedef struct cb_wait {
@@ -112,14 +116,33 @@ s_wait_reply (cb_wait *self, cb_usec deadline)
     return reply;
 }
 
-cellblock_event *
-cellblock_call (cellblock_client *client, const char *verb, const char *content, int timeout_ms)
+static cellblock_event *
+s_call (cellblock_client *client, const char *verb, const char *content, int timeout_ms)
 {
     cb_wait wait = {.client = client};
 
     wait.request = cellblock_request (client, verb, content, NULL, 0);
     wait.came_back = client->came_back;
     return wait.request < 0 ? NULL : s_wait_reply (&wait, cb_client_deadline (timeout_ms));
+}
+
+/* Verbs that change nothing: asked again when the broker died over them. Sorted. */
+static const struct {
+    const char *name;
+} s_harmless[] = {{"files"}, {"get"}, {"list"}, {"profile"}, {"profiles"}, {"show"}, {"status"}};
+
+cellblock_event *
+cellblock_call (cellblock_client *client, const char *verb, const char *content, int timeout_ms)
+{
+    for (int attempt = 1;; attempt++) {
+        cellblock_event *reply = s_call (client, verb, content, timeout_ms);
+        if (reply != NULL || client->err.code != CB_E_GONE || client->link == NULL ||
+            client->coming_back || attempt == ATTEMPTS_MAX ||
+            CB_TABLE_FIND (s_harmless, verb) == NULL)
+            return reply;
+        if (cb_link_is_gone (client->link) && cb_client_come_back (client) < 0)
+            return NULL;
+    }
 }
 
 int64_t

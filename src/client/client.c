@@ -167,7 +167,7 @@ cellblock_open (const char *runtime_dir, cellblock_client **ret_client)
     int result = s_runtime_dir (self, runtime_dir, &self->err);
     self->coming_back = 1;
     if (result == 0)
-        result = cb_client_try (self);
+        result = cb_client_connect (self);
     if (result < 0 && s_file_changed (self))
         result = cb_client_try (self);
     self->coming_back = 0;
@@ -186,6 +186,7 @@ cellblock_close (cellblock_client **client)
     cb_link_destroy (&(*client)->link);
     cb_signer_destroy (&(*client)->signer);
     cb_connfile_done (&(*client)->file);
+    cb_client_close_runs (*client);
     free ((*client)->answer);
     while ((event = TAILQ_FIRST (&(*client)->kept)) != NULL) {
         TAILQ_REMOVE (&(*client)->kept, event, link);
@@ -315,7 +316,7 @@ cellblock_request (cellblock_client *client, const char *verb, const char *conte
     CB_TRY (cb_client_send (client, &draft));
     client->last_request++;
     if (strcmp (verb, "run") == 0)
-        cb_client_open_run (client, client->last_request);
+        cb_client_open_run (client, client->last_request, text);
     return client->last_request;
 }
 

@@ -24,7 +24,7 @@ typedef enum {
         1, /* spec. fds: 5 listening, 5 connected, connection memfd, session page memfd */
     CB_LAUNCH_SIGNAL,   /* cb_launch_signal: a signal to the kernel process (SIGINT) */
     CB_LAUNCH_KILL,     /* -: the jail dies now; EXITED follows */
-    CB_LAUNCH_LIST,     /* -: one JAIL a live jail, then LISTED */
+    CB_LAUNCH_LIST,     /* -: one JAIL a jail that starts or lives, then LISTED */
     CB_LAUNCH_SERVING,  /* -: the broker's sockets are open; the warden reports ready */
     CB_LAUNCH_SHUTDOWN, /* -: end everything */
     CB_LAUNCH_USAGE,    /* -: what a live jail has used so far; answer USED */
@@ -41,7 +41,8 @@ typedef enum {
     CB_LAUNCH_DONE,    /* -: answer to SIGNAL, KILL, FORGET */
     CB_LAUNCH_EXITED,  /* cb_launch_exited: a jail is gone, everything of it is cleaned up */
     CB_LAUNCH_JAIL,    /* cb_launch_started + encoded spec. fds: quota tmpfs, pidfd, 5 listening,
-                          5 connected, connection memfd, page, facts */
+                          5 connected, connection memfd, page, facts; of a jail that is starting the
+                          body is empty and the page stands for the first two */
     CB_LAUNCH_LISTED,  /* - */
     CB_LAUNCH_OPENED,  /* cb_launch_opened. fds: the file or folder */
     CB_LAUNCH_USED,    /* cb_launch_used */

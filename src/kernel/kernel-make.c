@@ -57,6 +57,7 @@ s_ask (cb_kernel *self, const cb_kernel_options *options, cb_err *err)
     cb_random_hex (shared->key, 32);
     cb_random_hex (token, 4);
     (void)snprintf (shared->identity, sizeof shared->identity, "%s-%s", self->spec->name, token);
+    options->on_page (self->page, self->context);
     cb_auto_close int connection = s_connection_file (shared, err);
     CB_TRY (connection);
     cb_launch_order order = {

@@ -31,6 +31,8 @@ typedef struct cb_kernel_options {
     size_t max_message;       /* bytes of a message of the kernel that is kept */
     cb_quota *quota;          /* borrowed; NULL: not accounted */
     cb_launch_left *left;     /* borrowed; for cb_kernel_adopt */
+    /* A new page, before the warden has it: what is to be in it from the first moment. */
+    void (*on_page) (cb_page *page, void *context);
 } cb_kernel_options;
 
 /* Makes sockets and key, asks the warden. Owned; NULL with err. */

@@ -14,10 +14,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* Bytes that may wait for a kernel that does not read: a cell's source, some inputs. */
 #define OUT_LIMIT ((size_t)32 * 1024 * 1024)
+/* Memory that what was sent may keep. */
+#define KEEP_TOUCHED ((size_t)262144)
 /* Characters of such a beginning. */
 #define HIDDEN_SIZE 17
 /* Frames of a message: six of the protocol, a topic, the buffers. */
@@ -107,7 +110,9 @@ s_commit (peer_slot *slot)
 {
     cb_page *page = slot->link->page;
 
-    page->shared->sending[slot->channel] = slot->peer != NULL && cb_zpeer_queued (slot->peer) > 0;
+    if (page->shared->sending[slot->channel])
+        page->shared->sending[slot->channel] =
+            slot->peer != NULL && cb_zpeer_queued (slot->peer) > 0;
     cb_page_commit (page);
     slot->ring.kept = page->work.channels[slot->channel].handled;
 }
@@ -235,6 +240,82 @@ static const char *const s_types[CB_CHANNEL__COUNT] = {
     [CB_CHANNEL_CONTROL] = "DEALER", [CB_CHANNEL_HB] = "REQ",
 };
 
+/* ---- what goes ---- */
+
+/* Behind what is on its way already; 0 when the page cannot have it: too large, or what is in the
+ * queue is not all in the page. */
+static int
+s_keep (peer_slot *slot, const cb_zmsg *message)
+{
+    cb_page *page = slot->link->page;
+    cb_page_out *out = &page->work.outs[slot->channel];
+    size_t queued = cb_zpeer_queued (slot->peer);
+    uint64_t end = cb_sendlog_sent (&page->shared->sends[slot->channel]) + queued;
+    size_t n_parts = 0;
+    const cb_part *parts = cb_zmsg_parts (message, &n_parts);
+
+    if (queued > 0 && end != out->end)
+        return 0;
+    cb_page_out next = {.base = queued > 0 ? out->base : end, .end = end};
+    if (queued == 0 && out->end - out->base > KEEP_TOUCHED)
+        (void)madvise (page->outs[slot->channel], cb_page_out_size (slot->channel), MADV_REMOVE);
+    for (size_t i = 0; i < n_parts; i++) {
+        char header[CB_ZMTP_HEADER_MAX];
+        char *at = page->outs[slot->channel] + (next.end - next.base);
+        size_t left = cb_page_out_size (slot->channel) - (size_t)(next.end - next.base);
+        size_t size = cb_zmtp_header (header, parts[i].size, i + 1 < n_parts);
+        if (left < size || parts[i].size > left - size)
+            return 0;
+        memcpy (at, header, size);
+        memcpy (at + size, parts[i].data, parts[i].size);
+        next.end += size + parts[i].size;
+    }
+    *out = next;
+    return 1;
+}
+
+/* It is in force before it goes out, together with what the floor above has noted of it: who comes
+ * after us sends the rest. */
+static int
+s_send (peer_slot *slot, cb_zmsg *message, cb_err *err)
+{
+    cb_page *page = slot->link->page;
+    uint8_t *sending = &page->shared->sending[slot->channel];
+    cb_page_out before = page->work.outs[slot->channel];
+    int kept = s_keep (slot, message);
+
+    /* Half a message in the socket would make nonsense of what another broker sends. */
+    if (!kept)
+        *sending = 1;
+    cb_page_commit (page);
+    int result = cb_zpeer_send (slot->peer, message, 0, err);
+    if (!kept)
+        *sending = cb_zpeer_queued (slot->peer) > 0;
+    CB_TRY (result);
+    if (result == CB_ZPEER_FULL) {
+        page->work.outs[slot->channel] = before;
+        return cb_fail (err, CB_E_BUSY, "the kernel does not read what it is sent");
+    }
+    return 0;
+}
+
+/* What the broker before us had on its way. */
+static int
+s_send_rest (peer_slot *slot, cb_err *err)
+{
+    const cb_page *page = slot->link->page;
+    const cb_page_out *out = &page->work.outs[slot->channel];
+    uint64_t sent = cb_sendlog_sent (&page->shared->sends[slot->channel]);
+
+    if (sent >= out->end)
+        return 0;
+    cb_log_info ("a request goes on to a kernel", CB_STR ("session", slot->link->name),
+                 CB_STR ("channel", cb_channel_name (slot->channel)),
+                 CB_INT ("bytes", out->end - sent));
+    return cb_zpeer_send_rest (slot->peer, page->outs[slot->channel] + (sent - out->base),
+                               (size_t)(out->end - sent), err);
+}
+
 static int
 s_open_ring (peer_slot *slot, int resume, cb_err *err)
 {
@@ -282,10 +363,13 @@ s_open (cb_link *self, cb_loop *loop, cb_channels *channels, const cb_link_optio
         CB_TRY (s_open_ring (&self->slots[i], options->resume, err));
         peer.ring = &self->slots[i].ring;
         peer.resume = options->resume ? saved : NULL;
+        peer.log = &self->page->shared->sends[i];
         self->slots[i].peer = cb_zpeer_new (loop, cb_take_fd (&channels->connected[i]), &peer,
                                             &s_events, &self->slots[i], err);
         if (self->slots[i].peer == NULL)
             return -CB_E_IO;
+        if (options->resume)
+            CB_TRY (s_send_rest (&self->slots[i], err));
     }
     if (options->resume)
         return 0;
@@ -338,21 +422,6 @@ static int
 s_closed (cb_channel channel, cb_err *err)
 {
     return cb_fail (err, CB_E_GONE, "the kernel closed its %s channel", cb_channel_name (channel));
-}
-
-static int
-s_send (peer_slot *slot, cb_zmsg *message, cb_err *err)
-{
-    uint8_t *sending = &slot->link->page->shared->sending[slot->channel];
-
-    /* Half a message in the socket would make nonsense of what another broker sends. */
-    *sending = 1;
-    int result = cb_zpeer_send (slot->peer, message, 0, err);
-    *sending = cb_zpeer_queued (slot->peer) > 0;
-    CB_TRY (result);
-    if (result == CB_ZPEER_FULL)
-        return cb_fail (err, CB_E_BUSY, "the kernel does not read what it is sent");
-    return 0;
 }
 
 int

@@ -28,6 +28,28 @@ static const size_t s_channel_max[CB_CHANNEL__COUNT] = {
     [CB_CHANNEL_HB] = 4096,
 };
 
+static const size_t s_area_size[CB_AREA__COUNT] = {
+    [CB_AREA_JOURNAL] = CB_PAGE_JOURNAL, [CB_AREA_QUEUE] = CB_PAGE_QUEUE};
+
+/* A cell's whole source in JSON; an attached client's request; a line. */
+static const size_t s_out_size[CB_CHANNEL__COUNT] = {
+    [CB_CHANNEL_SHELL] = (size_t)48 * 1024 * 1024,
+    [CB_CHANNEL_CONTROL] = (size_t)20 * 1024 * 1024,
+    [CB_CHANNEL_STDIN] = (size_t)8 * 1024 * 1024,
+};
+
+size_t
+cb_page_out_size (cb_channel channel)
+{
+    return s_out_size[channel];
+}
+
+size_t
+cb_page_area_size (cb_area area)
+{
+    return s_area_size[area];
+}
+
 size_t
 cb_page_channel_max (cb_channel channel)
 {
@@ -47,13 +69,17 @@ s_lay_out (cb_page *self, size_t max_message)
     size_t at = s_round (sizeof *self->shared);
     char *start = (char *)self->shared;
 
-    self->journal = start == NULL ? NULL : start + at;
-    at += CB_PAGE_JOURNAL;
+    for (int i = 0; i < CB_AREA__COUNT; i++) {
+        self->areas[i] = start == NULL ? NULL : start + at;
+        at += s_area_size[i];
+    }
     for (int i = 0; i < CB_CHANNEL__COUNT; i++) {
         size_t max = s_channel_max[i] > 0 ? s_channel_max[i] : max_message;
         self->rooms[i] = (uint32_t)s_round (max + RING_BESIDE);
         self->rings[i] = start == NULL ? NULL : start + at;
         at += self->rooms[i];
+        self->outs[i] = start == NULL ? NULL : start + at;
+        at += s_out_size[i];
     }
     return at;
 }
@@ -105,8 +131,8 @@ s_check (const cb_page_shared *shared, cb_err *err)
         shared->version != CB_PAGE_VERSION || shared->size != sizeof *shared ||
         strncmp (shared->build, PACKAGE_VERSION, sizeof shared->build) != 0)
         return cb_fail (err, CB_E_PROTO, "its page is of another version");
-    if (!shared->ready)
-        return cb_fail (err, CB_E_PROTO, "its kernel was not ready yet");
+    if (!shared->named)
+        return cb_fail (err, CB_E_PROTO, "nothing is written in its page yet");
     if (shared->turn > 1 || shared->info_size > CB_PAGE_INFO || shared->max_message > MESSAGE_MAX ||
         shared->parents.used > CB_PARENTS_MAX || shared->parents.next >= CB_PARENTS_MAX ||
         strnlen (shared->key, sizeof shared->key) == sizeof shared->key ||
@@ -117,6 +143,18 @@ s_check (const cb_page_shared *shared, cb_err *err)
         if (shared->sending[i])
             return cb_fail (err, CB_E_PROTO, "a request to it was cut off on %s",
                             cb_channel_name ((cb_channel)i));
+    return 0;
+}
+
+static int
+s_check_outs (const cb_page *self, cb_err *err)
+{
+    for (int i = 0; i < CB_CHANNEL__COUNT; i++) {
+        const cb_page_out *out = &self->work.outs[i];
+        uint64_t sent = cb_sendlog_sent (&self->shared->sends[i]);
+        if (out->base > out->end || out->end - out->base > s_out_size[i] || sent < out->base)
+            return cb_fail (err, CB_E_PROTO, "its page makes no sense");
+    }
     return 0;
 }
 
@@ -144,6 +182,8 @@ cb_page_open (int fd, cb_err *err)
         return NULL;
     }
     self->work = self->shared->states[self->shared->turn];
+    if (s_check_outs (self, err) < 0)
+        return NULL;
     return cb_take (self);
 }
 

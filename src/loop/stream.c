@@ -51,6 +51,7 @@ struct cb_stream {
     s_chunk *last;
     size_t queued;
     uint64_t charged;
+    cb_sendlog *log; /* borrowed; NULL: none */
     int priority;
     int write_errno; /* 0 while writing works */
     unsigned char paused;
@@ -142,6 +143,21 @@ s_write_failed (cb_stream *self, int error)
     s_call_at (self, cb_now ());
 }
 
+static ssize_t
+s_send_logged (cb_stream *self, const struct msghdr *message)
+{
+    cb_sendlog *log = self->log;
+    uint32_t next = 1 - (log->turn & 1);
+
+    log->turns[next].from = cb_sendlog_sent (log);
+    log->turns[next].call = (struct mmsghdr){.msg_hdr = *message};
+    __atomic_store_n (&log->turn, next, __ATOMIC_SEQ_CST);
+    if (sendmmsg (self->fd, &log->turns[next].call, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
+        return -1;
+    __atomic_signal_fence (__ATOMIC_SEQ_CST);
+    return (ssize_t)log->turns[next].call.msg_len;
+}
+
 /* One write of what is queued. Whether there may be room for more. */
 static int
 s_write_once (cb_stream *self)
@@ -155,7 +171,8 @@ s_write_once (cb_stream *self)
         asked += chunk->size;
     }
     const struct msghdr message = {.msg_iov = pieces, .msg_iovlen = n};
-    ssize_t size = sendmsg (self->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t size = self->log != NULL ? s_send_logged (self, &message)
+                                     : sendmsg (self->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (size < 0 && errno != EAGAIN && errno != EINTR)
         s_write_failed (self, errno);
     if (size < 0)
@@ -238,7 +255,8 @@ cb_stream_new (cb_loop *loop, int fd, const cb_stream_options *options,
                         .context = context,
                         .quota = options->quota,
                         .out_limit = options->out_limit,
-                        .priority = options->priority};
+                        .priority = options->priority,
+                        .log = options->log};
     if (cb_set_nonblock (fd, 1, err) < 0 ||
         cb_loop_io (loop, fd, EPOLLIN, on_io, self, &self->io, err) < 0) {
         cb_stream_destroy (&self);

@@ -10,8 +10,26 @@
 #include "loop/loop.h"
 
 #include <stddef.h>
+#include <sys/socket.h>
 
 typedef struct cb_stream cb_stream;
+
+/* How many bytes of a stream were ever written, in memory that outlives the process: the kernel
+ * itself stores what it took (sendmmsg), so a process that is killed leaves the truth. `turn` says
+ * which of the two is in force. */
+typedef struct cb_sendlog {
+    uint32_t turn;
+    struct {
+        uint64_t from;       /* bytes before this write */
+        struct mmsghdr call; /* msg_len: bytes that it took; the rest means nothing */
+    } turns[2];
+} cb_sendlog;
+
+static inline uint64_t
+cb_sendlog_sent (const cb_sendlog *self)
+{
+    return self->turns[self->turn & 1].from + self->turns[self->turn & 1].call.msg_len;
+}
 
 typedef struct cb_stream_events {
     /* Something can be read, or it has ended, or writing failed (cb_stream_broken). */
@@ -25,6 +43,7 @@ typedef struct cb_stream_options {
     size_t out_limit; /* bytes queued before an admission says CB_STREAM_FULL */
     cb_quota *quota;  /* borrowed: charged for the queue; may be NULL */
     int priority;
+    cb_sendlog *log; /* borrowed: goes on from what it says; NULL: none */
 } cb_stream_options;
 
 /* Takes fd also on failure; borrows events and context. Owned; NULL with err. */

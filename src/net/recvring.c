@@ -37,6 +37,12 @@ cb_recvring_resume (cb_recvring *self, cb_recvlog *log, char *bytes, uint32_t ro
     return 0;
 }
 
+int
+cb_recvring_has_more (const cb_recvring *self)
+{
+    return self->given < s_tail (self->log);
+}
+
 /* A piece of the stream that lies in one piece in the ring. */
 static size_t
 s_piece (const cb_recvlog *log, uint64_t from, size_t size, uint64_t shift, size_t *ret_at)

@@ -45,6 +45,9 @@ void cb_recvring_init (cb_recvring *self, cb_recvlog *log, char *bytes, uint32_t
 int cb_recvring_resume (cb_recvring *self, cb_recvlog *log, char *bytes, uint32_t room,
                         uint64_t handled, cb_err *err) __attribute__ ((warn_unused_result));
 
+/* Whether something is left in memory that was not given. */
+int cb_recvring_has_more (const cb_recvring *self);
+
 /* What comes next: from memory what was left behind, else read from fd. Outcomes of
  * cb_stream_read. The bytes are borrowed until the next call. -CB_E_LIMIT: the ring is full. */
 int cb_recvring_read (cb_recvring *self, int fd, const char **ret_bytes, size_t *ret_size,

@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* Messages and bytes of one turn: enough to keep the pipe full, little enough for the others. */
 #define TURN_MESSAGES 16
@@ -113,7 +114,7 @@ s_take_events (cb_zpeer *self, int *messages_left, cb_err *err)
     return S_TIRED;
 }
 
-/* One read by way of memory that outlives us. */
+/* One read by way of memory that outlives us. A short one was the last, as below. */
 static int
 s_read_ring (cb_zpeer *self, size_t *bytes_left, cb_err *err)
 {
@@ -122,6 +123,8 @@ s_read_ring (cb_zpeer *self, size_t *bytes_left, cb_err *err)
     int r = cb_recvring_read (self->ring, cb_stream_fd (self->stream), &bytes, &size, err);
     if (r != CB_STREAM_READ)
         return r;
+    if (size < CB_RECVRING_STEP && !cb_recvring_has_more (self->ring))
+        *bytes_left = 0;
     *bytes_left -= size < *bytes_left ? size : *bytes_left;
     CB_TRY (cb_zmtp_feed (self->zmtp, bytes, size, err));
     return CB_STREAM_READ;
@@ -260,8 +263,10 @@ s_open (cb_zpeer *self, int *fd, const cb_zpeer_options *options, cb_err *err)
         self->ready ? cb_zmtp_resume (&zmtp, options->resume, err) : cb_zmtp_new (&zmtp, err);
     if (self->zmtp == NULL)
         return -CB_E_INVALID;
-    const cb_stream_options stream = {
-        .out_limit = options->out_limit, .quota = options->quota, .priority = options->priority};
+    const cb_stream_options stream = {.out_limit = options->out_limit,
+                                      .quota = options->quota,
+                                      .priority = options->priority,
+                                      .log = options->log};
     self->stream =
         cb_stream_new (self->loop, cb_take_fd (fd), &stream, &s_stream_events, self, err);
     if (self->stream == NULL)
@@ -379,6 +384,15 @@ cb_zpeer_send_always (cb_zpeer *self, cb_zmsg *message, size_t skip, cb_err *err
 }
 
 int
+cb_zpeer_send_rest (cb_zpeer *self, const char *bytes, size_t size, cb_err *err)
+{
+    cb_stream_admit_always (self->stream, size);
+    CB_TRY (cb_stream_put (self->stream, bytes, size, err));
+    cb_stream_flush (self->stream);
+    return 0;
+}
+
+int
 cb_zpeer_has_room (const cb_zpeer *self, const cb_zmsg *message, size_t skip)
 {
     return self->ready && cb_stream_has_room (self->stream, s_wire_size (message, skip));
@@ -422,6 +436,17 @@ cb_zpeer_hold (cb_zpeer *self)
     self->held = 1;
     cb_zpeer_pause (self, 1);
     cb_stream_want_drained (self->stream);
+}
+
+pid_t
+cb_zpeer_pid (const cb_zpeer *self)
+{
+    struct ucred cred = {.pid = 0};
+    socklen_t size = sizeof cred;
+
+    if (getsockopt (cb_stream_fd (self->stream), SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
+        return 0;
+    return cred.pid;
 }
 
 size_t

@@ -5,6 +5,7 @@
 #define CB_NET_ZPEER_H
 
 #include "loop/loop.h"
+#include "loop/stream.h"
 #include "net/recvring.h"
 #include "wire/zmtp.h"
 
@@ -39,6 +40,7 @@ typedef struct cb_zpeer_options {
     cb_quota *quota;  /* borrowed: bytes queued both ways (zmtp.quota where that is NULL) */
     int priority;
     cb_recvring *ring; /* borrowed: where received bytes lie; NULL: nowhere in particular */
+    cb_sendlog *log;   /* borrowed: how much was sent; NULL: nowhere */
     const cb_zmtp_saved *resume; /* of a stream that another process has begun; NULL: from its
                                     beginning. Ready at once, on_ready does not come */
     cb_usec handshake; /* time for it; 0: CB_ZPEER_HANDSHAKE_MAX; CB_USEC_NEVER: the caller looks */
@@ -62,6 +64,10 @@ int cb_zpeer_send (cb_zpeer *self, cb_zmsg *message, size_t skip, cb_err *err);
  * Before on_ready: -CB_E_BUSY. */
 int cb_zpeer_send_always (cb_zpeer *self, cb_zmsg *message, size_t skip, cb_err *err);
 
+/* What another process had queued and not sent, behind which the next message comes. */
+int cb_zpeer_send_rest (cb_zpeer *self, const char *bytes, size_t size, cb_err *err)
+    __attribute__ ((warn_unused_result));
+
 /* Whether a send would take it. */
 int cb_zpeer_has_room (const cb_zpeer *self, const cb_zmsg *message, size_t skip);
 
@@ -77,6 +83,8 @@ void cb_zpeer_pause (cb_zpeer *self, int paused);
  * sent what must not be lost, and does not read. Ends by itself, also when the peer goes. */
 void cb_zpeer_hold (cb_zpeer *self);
 
+/* The process at the other end, 0 when that is not known. */
+pid_t cb_zpeer_pid (const cb_zpeer *self);
 /* Bytes queued towards the peer. */
 size_t cb_zpeer_queued (const cb_zpeer *self);
 /* The peer's routing id; empty before on_ready. Borrowed. */

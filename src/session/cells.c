@@ -40,7 +40,7 @@ s_after_run (cb_session *self, int absent)
     cb_kernel_done (self->kernel);
     if (self->state == CB_SESSION_BUSY)
         cb_session_become_ (self, CB_SESSION_IDLE);
-    if (self->ephemeral && self->queue == NULL && absent)
+    if (absent)
         cb_session_linger_ (self);
     else if (self->ephemeral && self->queue == NULL)
         (void)!cb_session_stop (self, "its cell is done", NULL, NULL, &err);
@@ -214,6 +214,7 @@ s_on_reply (cb_session *self, cb_jmsg *message)
         /* A broker before us may have passed it on. */
         if (!entry->replied)
             entry->replied = cb_guests_on_reply_ (self, CB_CHANNEL_SHELL, message);
+        cb_kernel_page (self->kernel)->shared->given = entry->replied != 0;
         break;
     }
     cb_kernel_hold (self->kernel, CB_CHANNEL_SHELL);
@@ -253,10 +254,11 @@ cb_cells_is_idle_ (cb_jmsg *message)
 static void
 s_spread (cb_session *self, cb_jmsg *message, cb_news news)
 {
+    /* These first: the fan-out puts in force that all were told. */
+    cb_guests_publish_ (self, message, news);
     /* Comms and debug events are for those who look on alone. */
     if (self->running->fanout != NULL && cb_ctl_forwards (message->type))
         cb_fanout_send (self->running->fanout, message);
-    cb_guests_publish_ (self, message, news);
 }
 
 static void
@@ -314,6 +316,7 @@ s_on_question (cb_session *self, cb_channel channel, cb_jmsg *message)
     } else if (channel == CB_CHANNEL_SHELL && (cb_queries_on_reply_ (self, message) ||
                                                cb_guests_on_reply_ (self, channel, message))) {
         self->running->replied = 1;
+        cb_kernel_page (self->kernel)->shared->given = 1;
         cb_cells_answered_ (self);
     } else {
         cb_kernel_refuse (self->kernel, channel, message, "not what was asked for");
@@ -411,6 +414,7 @@ s_passed (cb_session *self, cb_entry **entry)
         cb_session_become_ (self, CB_SESSION_IDLE);
         cb_save_over_ (self, 0);
     }
+    cb_save_asked_ (self);
     cb_entry_destroy (entry);
 }
 
@@ -432,6 +436,8 @@ s_begin (cb_session *self)
         cb_kernel_look (self->kernel, 0, &facts);
         cb_run_begin (entry->run, cb_now (), &usage, &facts);
         cb_save_begin_ (self, entry);
+    } else {
+        cb_save_asking_ (self, entry);
     }
     int result = entry->kind->send (entry, &err);
     if (result == CB_ENTRY_PASSED) {
@@ -440,6 +446,8 @@ s_begin (cb_session *self)
     }
     if (entry->run == NULL)
         s_becomes_running (self, entry);
+    /* That it runs is in force. */
+    cb_waiting_forget_ (self, entry);
     cb_runs_tell_places_ (self, entry->client);
     if (result < 0) {
         /* Its end is on the way, or it does not read: either way this kernel is done for. */
@@ -452,7 +460,7 @@ s_begin (cb_session *self)
 void
 cb_cells_next_ (cb_session *self)
 {
-    while (self->state == CB_SESSION_IDLE && self->queue != NULL)
+    while (self->state == CB_SESSION_IDLE && self->queue != NULL && !cb_session_waits_ (self))
         s_begin (self);
 }
 
@@ -543,6 +551,7 @@ s_forget_reader (cb_session *self, const cb_zpeer *peer)
         cb_log_info ("a cell that waits is dropped, its client is gone",
                      CB_STR ("session", self->name), CB_STR ("run", cb_run_name (entry->run)));
         cb_entry_destroy (&entry);
+        cb_session_commit_ (self);
     }
     return readers;
 }

@@ -76,6 +76,12 @@ cb_fanout_keep (cb_fanout *self, const cb_keep *keep)
     self->keep = *keep;
 }
 
+void
+cb_fanout_was_told (cb_fanout *self, uint64_t told)
+{
+    self->told = told;
+}
+
 uint64_t
 cb_fanout_told (const cb_fanout *self)
 {
@@ -109,26 +115,10 @@ s_send_past (cb_zpeer *peer, cb_zmsg *message)
         cb_log_debug ("a client cannot be told", CB_STR ("why", err.text));
 }
 
-static void
-s_on_journal (cb_zmsg *message, void *context)
-{
-    s_send_past (context, message);
-}
-
 void
-cb_journal_resend (const cb_journal *self, const cb_page *page, uint64_t after, cb_zpeer *peer)
-{
-    uint64_t lost = cb_journal_tell (self, page, after, s_on_journal, peer);
-
-    if (lost > 0)
-        cb_log_warn ("messages to a client who comes back are lost", CB_INT ("messages", lost));
-}
-
-void
-cb_fanout_resume (cb_fanout *self, cb_zpeer *peer, uint64_t after)
+cb_fanout_resume (cb_fanout *self, cb_zpeer *peer)
 {
     self->readers[0].asker.peer = peer;
-    cb_journal_resend (self->keep.journal, self->keep.page, after, peer);
 }
 
 /* Without memory for it the message goes out at once. */
@@ -155,7 +145,7 @@ s_send_kept (cb_fanout *self, cb_zmsg *message)
         size_t queued = cb_zpeer_queued (peer);
         keep = KEEP_BESIDE + (queued < KEEP_QUEUED ? queued : KEEP_QUEUED);
     }
-    cb_journal_add (self->keep.journal, self->keep.page, message, keep);
+    cb_journal_add (self->keep.journal, &self->keep.tape, message, keep);
     if (self->ending && s_put_off (self, message))
         return;
     self->keep.commit (self->keep.context);

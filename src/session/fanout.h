@@ -28,22 +28,20 @@ int cb_fanout_add (cb_fanout *self, const cb_asker *asker, cb_err *err)
  * out; who comes back after a crash of ours is told the rest. All is borrowed. */
 typedef struct cb_keep {
     cb_journal *journal;
-    cb_page *page;
+    cb_tape tape;
     void (*commit) (void *context); /* all that is to be in force together with a message */
     void *context;
 } cb_keep;
 void cb_fanout_keep (cb_fanout *self, const cb_keep *keep);
 /* Messages that the first reader was told, or would have been. */
 uint64_t cb_fanout_told (const cb_fanout *self);
-/* The first reader, who was gone, is back and has had `after` messages. */
-void cb_fanout_resume (cb_fanout *self, cb_zpeer *peer, uint64_t after);
+void cb_fanout_was_told (cb_fanout *self, uint64_t told);
+/* The first reader, who was gone, is back. */
+void cb_fanout_resume (cb_fanout *self, cb_zpeer *peer);
 /* The first reader's request's header. */
 cb_part cb_fanout_header (const cb_fanout *self);
 /* Whether all readers are gone, but for those who may come back. */
 int cb_fanout_is_absent (const cb_fanout *self);
-/* What a journal has for somebody who has had `after` messages. */
-void cb_journal_resend (const cb_journal *self, const cb_page *page, uint64_t after,
-                        cb_zpeer *peer);
 /* What follows is in force together, and goes out with cb_fanout_finish. */
 void cb_fanout_last_words (cb_fanout *self);
 

@@ -24,10 +24,11 @@ cb_guests_publish_ (cb_session *self, const cb_jmsg *message, cb_news news)
     cb_scoped (cb_buf) cb_buf room = {.data = NULL};
 
     /* A greeting is for our own subscription. */
-    if (self->readers == NULL || cb_readers_count (self->readers) == 0 ||
-        strcmp (message->msg_type, "iopub_welcome") == 0)
+    if (self->readers == NULL || strcmp (message->msg_type, "iopub_welcome") == 0)
         return;
-    if (cb_shown_ (self, message->msg_type, &shown.dicts[CB_DICT_CONTENT], &room))
+    if (cb_readers_count (self->readers) == 0)
+        cb_readers_pass (self->readers);
+    else if (cb_shown_ (self, message->msg_type, &shown.dicts[CB_DICT_CONTENT], &room))
         cb_readers_send (self->readers, &shown, news);
 }
 

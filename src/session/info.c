@@ -162,6 +162,9 @@ s_open_door (cb_session *self, cb_err *err)
     self->readers = cb_readers_new (self->signer, self->name, err);
     if (self->readers == NULL)
         return -CB_E_NOMEM;
+    if (self->kernel != NULL)
+        cb_readers_keep (self->readers, cb_kernel_page (self->kernel)->shared->readers,
+                         cb_session_saved_ (self)->published);
     self->door = doors->open (self, self->front, doors->context, err);
     return self->door != NULL ? 0 : -CB_E_IO;
 }

@@ -18,14 +18,36 @@ cb_entry_destroy (cb_entry **self_at)
         return;
     if (self->collecting)
         cb_files_cancel (self->session->services->files, self);
+    cb_waiting_forget_ (self->session, self);
     cb_fanout_destroy (&self->fanout);
     cb_run_destroy (&self->run);
     if (self->charged > 0)
         cb_quota_release (self->session->services->cells, self->charged);
     cb_jmsg_destroy (&self->request);
     free (self->content);
+    free (self->identity);
     free (self);
     *self_at = NULL;
+}
+
+cb_part
+cb_entry_identity_ (const cb_entry *self)
+{
+    const cb_zpeer *peer = self->guest != NULL ? self->guest->peers[self->channel] : NULL;
+
+    if (peer != NULL)
+        return cb_zpeer_identity (peer);
+    return (cb_part){self->identity != NULL ? self->identity : "", self->identity_size};
+}
+
+void
+cb_entry_note_identity_ (cb_entry *self, cb_part identity)
+{
+    self->identity = identity.size > 0 ? malloc (identity.size) : NULL;
+    if (self->identity == NULL)
+        return;
+    memcpy (self->identity, identity.data, identity.size);
+    self->identity_size = identity.size;
 }
 
 /* What waits costs so much beside its code. */
@@ -140,6 +162,8 @@ cb_cells_append_ (cb_session *self, cb_entry *entry)
     entry->next = *at;
     *at = entry;
     entry->told = ahead;
+    if (self->state != CB_SESSION_IDLE || self->queue != entry || cb_session_waits_ (self))
+        cb_waiting_keep_ (self, entry);
     self->n_queued++;
     self->n_cells_queued += entry->fanout != NULL;
     if (entry->guest != NULL) {

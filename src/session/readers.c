@@ -28,6 +28,9 @@ typedef struct reader {
     uint64_t lost_bytes;
     char *parent; /* owned: parent_header of what was lost last */
     size_t parent_size;
+    cb_page_reader *place; /* borrowed; NULL: none */
+    uint64_t had;          /* number of the last message it was given */
+    int came_back;         /* its losses are a broker's that died */
 } reader;
 
 struct cb_readers {
@@ -35,6 +38,9 @@ struct cb_readers {
     const char *session;
     size_t n_readers;
     reader readers[CB_SESSION_READERS_MAX];
+    uint64_t published;                   /* messages of the kernel */
+    cb_page_reader *places;               /* borrowed; NULL: not written down */
+    cb_page_reader left[CB_PAGE_READERS]; /* of the broker before us; pid 0: came back */
 };
 
 /* Bytes that wait for a reader who reads: the shared quota does not count for so few. The messages
@@ -47,6 +53,7 @@ typedef struct news {
     cb_part topic;
     cb_part parent;
     cb_news kind;
+    int is_kernels; /* it has the number `published` */
 } news;
 
 cb_readers *
@@ -85,13 +92,89 @@ s_find (cb_readers *self, const cb_zpeer *peer)
     return NULL;
 }
 
+/* ---- what outlives us ---- */
+
+static void
+s_take_place (cb_readers *self, reader *to)
+{
+    to->place = NULL;
+    for (size_t i = 0; self->places != NULL && i < CB_PAGE_READERS && to->place == NULL; i++)
+        if (self->places[i].pid == 0)
+            to->place = &self->places[i];
+    if (to->place == NULL)
+        return;
+    *to->place = (cb_page_reader){.had = to->had};
+    to->place->pid = cb_zpeer_pid (to->peer);
+}
+
+/* The process that was here goes on where it was; several of one process in the order in which they
+ * came. */
+static void
+s_come_back (cb_readers *self, reader *who)
+{
+    pid_t pid = cb_zpeer_pid (who->peer);
+
+    for (size_t i = 0; pid > 0 && i < CB_PAGE_READERS; i++) {
+        if (self->left[i].pid != pid)
+            continue;
+        who->had = self->left[i].had;
+        who->lost_messages = self->left[i].waiting;
+        who->came_back = who->lost_messages > 0;
+        self->left[i].pid = 0;
+        return;
+    }
+}
+
+void
+cb_readers_keep (cb_readers *self, cb_page_reader *places, uint64_t published)
+{
+    memcpy (self->left, places, sizeof self->left);
+    memset (places, 0, sizeof self->left);
+    self->places = places;
+    if (published > self->published)
+        self->published = published;
+    for (size_t i = 0; i < self->n_readers; i++)
+        s_take_place (self, &self->readers[i]);
+}
+
+void
+cb_readers_keep_not (cb_readers *self)
+{
+    self->places = NULL;
+    for (size_t i = 0; i < self->n_readers; i++)
+        self->readers[i].place = NULL;
+}
+
+uint64_t
+cb_readers_published (const cb_readers *self)
+{
+    return self->published;
+}
+
+/* It was given message number `published`: at once, so that hardly anything is between the writing
+ * and this. */
+static void
+s_note_given (const cb_readers *self, reader *to)
+{
+    to->had = self->published;
+    if (to->place == NULL)
+        return;
+    to->place->had = self->published;
+    to->place->waiting = cb_zpeer_queued (to->peer) == 0 ? 0 : to->place->waiting + 1;
+}
+
 int
 cb_readers_add (cb_readers *self, cb_zpeer *peer, cb_err *err)
 {
+    reader *made = &self->readers[self->n_readers];
+
     if (self->n_readers == CB_SESSION_READERS_MAX)
         return cb_fail (err, CB_E_LIMIT, "a session has at most %d readers",
                         CB_SESSION_READERS_MAX);
-    self->readers[self->n_readers++] = (reader){.peer = peer};
+    *made = (reader){.peer = peer};
+    self->n_readers++;
+    s_come_back (self, made);
+    s_take_place (self, made);
     return 0;
 }
 
@@ -102,6 +185,8 @@ cb_readers_remove (cb_readers *self, const cb_zpeer *peer)
 
     if (gone == NULL)
         return;
+    if (gone->place != NULL)
+        *gone->place = (cb_page_reader){.pid = 0};
     free (gone->parent);
     *gone = self->readers[--self->n_readers];
 }
@@ -136,11 +221,17 @@ s_note (cb_readers *self, const reader *to, cb_part parent)
     const cb_part topic = {"stream.stderr", 13};
     cb_err err = CB_ERR_INIT;
 
-    (void)snprintf (text, sizeof text,
-                    "cellblock: this client read too slowly; %" PRIu64 " message%s of the "
-                    "output (%s) did not reach it\n",
-                    to->lost_messages, to->lost_messages == 1 ? "" : "s",
-                    cb_size_text (to->lost_bytes, bytes));
+    if (to->came_back)
+        (void)snprintf (text, sizeof text,
+                        "cellblock: the daemon's broker died while this client had not read "
+                        "everything; up to %" PRIu64 " messages of the output did not reach it\n",
+                        to->lost_messages);
+    else
+        (void)snprintf (text, sizeof text,
+                        "cellblock: this client read too slowly; %" PRIu64 " message%s of the "
+                        "output (%s) did not reach it\n",
+                        to->lost_messages, to->lost_messages == 1 ? "" : "s",
+                        cb_size_text (to->lost_bytes, bytes));
     cb_owned (cb_json) json_t *content = json_pack ("{s:s, s:s}", "name", "stderr", "text", text);
     cb_jmsg_draft draft = {.leading = &topic,
                            .n_leading = 1,
@@ -175,6 +266,7 @@ s_tell_lost (cb_readers *self, reader *to, cb_part parent)
         return;
     to->lost_messages = 0;
     to->lost_bytes = 0;
+    to->came_back = 0;
 }
 
 void
@@ -229,8 +321,12 @@ s_spread (cb_readers *self, const news *what)
 {
     for (size_t i = 0; i < self->n_readers; i++) {
         reader *to = &self->readers[i];
+        if (what->is_kernels && to->had >= self->published)
+            continue;
         if (cb_zpeer_wants (to->peer, what->topic.data, what->topic.size))
             s_give (self, to, what);
+        if (what->is_kernels)
+            s_note_given (self, to);
     }
 }
 
@@ -249,6 +345,7 @@ cb_readers_send (cb_readers *self, const cb_jmsg *message, cb_news kind)
     cb_err err = CB_ERR_INIT;
     cb_part topic = message->n_identities > 0 ? message->identities[0] : (cb_part){"", 0};
 
+    self->published++;
     if (!s_is_wanted (self, topic))
         return;
     cb_owned (cb_zmsg) cb_zmsg *copy = cb_jmsg_resign (message, self->signer, &topic, 1, &err);
@@ -257,8 +354,14 @@ cb_readers_send (cb_readers *self, const cb_jmsg *message, cb_news kind)
                      CB_STR ("why", err.text));
         return;
     }
-    const news what = {copy, topic, message->dicts[CB_DICT_PARENT], kind};
+    const news what = {copy, topic, message->dicts[CB_DICT_PARENT], kind, 1};
     s_spread (self, &what);
+}
+
+void
+cb_readers_pass (cb_readers *self)
+{
+    self->published++;
 }
 
 void
@@ -280,6 +383,6 @@ cb_readers_tell (cb_readers *self, const cb_word *word)
                      CB_STR ("type", word->msg_type), CB_STR ("why", err.text));
         return;
     }
-    const news what = {message, topic, word->parent, word->news};
+    const news what = {message, topic, word->parent, word->news, 0};
     s_spread (self, &what);
 }

@@ -3,11 +3,12 @@
 #ifndef CB_SESSION_READERS_H
 #define CB_SESSION_READERS_H
 
+#include "kernel/page.h"
 #include "net/zpeer.h"
 #include "wire/jmsg.h"
 
 /* Readers of one session. */
-#define CB_SESSION_READERS_MAX 128
+#define CB_SESSION_READERS_MAX CB_PAGE_READERS
 /* Bytes that wait for one reader: one cell's whole output fits. */
 #define CB_READER_QUEUE_MAX ((size_t)64 * 1024 * 1024)
 
@@ -29,8 +30,20 @@ size_t cb_readers_count (const cb_readers *self);
  * of a wait and has a reserve of its own; before an idle the reader is told what it lost. */
 typedef enum { CB_NEWS_OUTPUT, CB_NEWS_STATUS, CB_NEWS_IDLE } cb_news;
 
-/* A kernel's message, under the topic it came with. */
+/* What each reader was given is written down in a page from now on: CB_PAGE_READERS places, zero or
+ * of a broker before us (then whoever comes back from the same process goes on there: what was
+ * given is not given again, what may have been lost with the old broker is told). published: the
+ * number of the last message that is in force. */
+void cb_readers_keep (cb_readers *self, cb_page_reader *places, uint64_t published);
+/* No longer. */
+void cb_readers_keep_not (cb_readers *self);
+uint64_t cb_readers_published (const cb_readers *self);
+
+/* A kernel's message, under the topic it came with. It has the next number. */
 void cb_readers_send (cb_readers *self, const cb_jmsg *message, cb_news news);
+
+/* The same when nobody is there: only its number is used up. */
+void cb_readers_pass (cb_readers *self);
 
 /* A message of ours. */
 typedef struct cb_word {

@@ -22,8 +22,8 @@ static void s_finish_cell (cb_entry *self, json_t *artifacts, const char *troubl
 static void s_finish_other (cb_entry *self, json_t *artifacts, const char *trouble);
 static void s_fail (cb_entry *self, const cb_death *death);
 
-static const cb_entry_kind s_cell = {s_send_cell, s_finish_cell, s_fail};
-static const cb_entry_kind s_other = {s_send_other, s_finish_other, s_fail};
+const cb_entry_kind cb_requests_cell_ = {s_send_cell, s_finish_cell, s_fail};
+const cb_entry_kind cb_requests_other_ = {s_send_other, s_finish_other, s_fail};
 
 static cb_part
 s_header (const cb_entry *self)
@@ -205,51 +205,7 @@ s_finish_other (cb_entry *self, json_t *artifacts, const char *trouble)
         s_reply_to (self, error);
     if (dead)
         s_tell_idle (self);
-}
-
-/* Its request as far as it is needed: the header. */
-static int
-s_restore_request (cb_session *session, cb_part header, cb_jmsg **ret_request, cb_err *err)
-{
-    const cb_part empty = {"{}", 2};
-    const cb_jmsg text = {.dicts = {[CB_DICT_HEADER] = header,
-                                    [CB_DICT_PARENT] = empty,
-                                    [CB_DICT_METADATA] = empty,
-                                    [CB_DICT_CONTENT] = empty}};
-
-    CB_TRY (cb_session_signer_ (session, err));
-    cb_owned (cb_zmsg) cb_zmsg *raw = cb_jmsg_resign (&text, session->signer, NULL, 0, err);
-    if (raw == NULL)
-        return -CB_E_NOMEM;
-    return cb_jmsg_read (session->signer, raw, ret_request, err);
-}
-
-int
-cb_requests_restore_ (cb_session *session, const cb_saved *saved, cb_part header,
-                      cb_entry **ret_entry, cb_err *err)
-{
-    cb_entry *self = calloc (1, sizeof *self);
-
-    if (self == NULL)
-        return cb_fail_nomem (err);
-    *self = (cb_entry){.kind = &s_cell,
-                       .session = session,
-                       .channel = saved->channel == CB_CHANNEL_CONTROL ? CB_CHANNEL_CONTROL
-                                                                       : CB_CHANNEL_SHELL,
-                       .stop_on_error = saved->stop_on_error,
-                       .may_ask = saved->may_ask,
-                       .replied = saved->replied,
-                       .idle_told = saved->idle_told,
-                       .over_at = CB_USEC_NEVER};
-    int result = s_restore_request (session, header, &self->request, err);
-    if (result == 0 && (self->run = cb_run_restore (&saved->run, session->name, err)) == NULL)
-        result = -CB_E_NOMEM;
-    if (result < 0) {
-        cb_entry_destroy (&self);
-        return result;
-    }
-    *ret_entry = self;
-    return 0;
+    cb_save_asked_ (self->session);
 }
 
 void
@@ -259,7 +215,7 @@ cb_requests_abort_ (cb_session *self, uint64_t client)
 
     for (cb_entry **at = &self->queue; *at != NULL;) {
         cb_entry *entry = *at;
-        if (entry->client != client || entry->kind != &s_cell) {
+        if (entry->client != client || entry->kind != &cb_requests_cell_) {
             at = &entry->next;
             continue;
         }
@@ -269,6 +225,7 @@ cb_requests_abort_ (cb_session *self, uint64_t client)
         s_tell_idle (entry);
         cb_entry_destroy (&entry);
     }
+    cb_session_commit_ (self);
 }
 
 /* ---- entries ---- */
@@ -299,7 +256,7 @@ s_entry_new (cb_session *session, cb_guest *guest, cb_request_from *from, cb_ent
     cb_entry *self = calloc (1, sizeof *self);
     if (self == NULL)
         return cb_fail_nomem (err);
-    *self = (cb_entry){.kind = &s_other,
+    *self = (cb_entry){.kind = &cb_requests_other_,
                        .session = session,
                        .guest = guest,
                        .channel = from->channel,
@@ -439,7 +396,7 @@ s_ask_execute (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err 
     cb_auto_free char *content = flags.content;
     CB_TRY (s_run_new (self, from->message->msg_id, &run, err));
     CB_TRY (s_entry_new (self, guest, from, &entry, err));
-    entry->kind = &s_cell;
+    entry->kind = &cb_requests_cell_;
     entry->run = cb_take (run);
     entry->content = cb_take (content);
     entry->stop_on_error = flags.stop_on_error;

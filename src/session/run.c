@@ -65,7 +65,10 @@ cb_run_new (const cb_run_options *options, cb_err *err)
                      .kill_at = CB_USEC_NEVER,
                      .over_at = CB_USEC_NEVER,
                      .paused_at = CB_USEC_NEVER};
-    s_name (self->name);
+    if (options->name != NULL)
+        (void)snprintf (self->name, sizeof self->name, "%s", options->name);
+    else
+        s_name (self->name);
     (void)snprintf (self->session, sizeof self->session, "%s", options->session);
     (void)snprintf (self->msg_id, sizeof self->msg_id, "%s", options->msg_id);
     return self;

@@ -15,6 +15,7 @@
 typedef struct cb_run cb_run;
 
 typedef struct cb_run_options {
+    const char *name;      /* one it has already; NULL: a new one */
     const char *session;   /* its session's name */
     const char *msg_id;    /* the client's, and of the execute_request */
     json_t *content;       /* taken: the execute_request's; NULL: it is kept elsewhere */

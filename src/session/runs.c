@@ -63,24 +63,35 @@ s_entry_new (cb_session *session, const cb_cell *cell, cb_entry **ret_entry, cb_
     return 0;
 }
 
+static json_t *
+s_start (const cb_session *session, const char *run)
+{
+    return json_pack ("{s:s, s:s, s:s}", "session", session->name, "run", run, "profile",
+                      session->profile.name);
+}
+
+static json_t *
+s_queued (const cb_session *session, const char *run, size_t ahead)
+{
+    return json_pack ("{s:s, s:s, s:i}", "session", session->name, "run", run, "ahead", (int)ahead);
+}
+
 static void
 s_tell_place (cb_entry *self, size_t ahead)
 {
-    cb_owned (cb_json) json_t *queued =
-        json_pack ("{s:s, s:s, s:i}", "session", self->session->name, "run",
-                   cb_run_name (self->run), "ahead", (int)ahead);
+    cb_owned (cb_json) json_t *queued = s_queued (self->session, cb_run_name (self->run), ahead);
 
     self->told = ahead;
     cb_fanout_tell (self->fanout, "queued", queued);
+    cb_waiting_told_ (self);
 }
 
 static void
 s_tell_start (cb_entry *self, size_t ahead)
 {
-    const cb_session *session = self->session;
-    cb_owned (cb_json) json_t *start =
-        json_pack ("{s:s, s:s, s:s}", "session", session->name, "run", cb_run_name (self->run),
-                   "profile", session->profile.name);
+    const char *run = cb_run_name (self->run);
+    cb_owned (cb_json) json_t *start = s_start (self->session, run);
+
     cb_fanout_tell (self->fanout, "start", start);
     if (ahead > 0)
         s_tell_place (self, ahead);
@@ -165,6 +176,88 @@ cb_runs_restore_ (cb_session *session, const cb_saved *saved, cb_part header, cb
     }
     *ret_entry = self;
     return 0;
+}
+
+int
+cb_runs_queued_ (cb_session *session, const cb_queued *from, cb_entry **ret_entry, cb_err *err)
+{
+    const cb_run_saved *saved = from->run;
+    char name[CB_RUN_NAME_MAX];
+    char msg_id[CB_MSG_ID_MAX];
+    cb_asker asker = {.peer = NULL, .signer = session->services->clients, .header = from->header};
+    cb_run_options options = {.name = name,
+                              .session = session->name,
+                              .msg_id = msg_id,
+                              .content = from->content,
+                              .wall = saved->wall,
+                              .grace = saved->grace,
+                              .output_limit = saved->output_limit};
+    cb_entry *self = calloc (1, sizeof *self);
+
+    if (self == NULL) {
+        json_decref (from->content);
+        return cb_fail_nomem (err);
+    }
+    (void)snprintf (name, sizeof name, "%.*s", (int)sizeof name - 1, saved->name);
+    (void)snprintf (msg_id, sizeof msg_id, "%.*s", (int)sizeof msg_id - 1, saved->msg_id);
+    *self = (cb_entry){.kind = &s_kind, .session = session, .over_at = CB_USEC_NEVER};
+    self->run = cb_run_new (&options, err);
+    self->fanout = self->run != NULL ? cb_fanout_new (err) : NULL;
+    if (self->fanout == NULL || cb_fanout_add (self->fanout, &asker, err) < 0) {
+        cb_entry_destroy (&self);
+        return -CB_E_NOMEM;
+    }
+    /* Without room it waits all the same: it was let in before. */
+    (void)!cb_entry_charge_ (self, from->header.size, NULL);
+    *ret_entry = self;
+    return 0;
+}
+
+/* ---- who comes back ---- */
+
+/* content is taken. */
+static void
+s_tell_past (const cb_session *self, const cb_retold *to, const char *msg_type, json_t *content)
+{
+    cb_owned (cb_json) json_t *taken = content;
+    cb_err err = CB_ERR_INIT;
+    cb_jmsg_draft draft = {.msg_type = msg_type, .parent = to->header, .content = taken};
+    cb_owned (cb_zmsg) cb_zmsg *message = cb_jmsg_write (self->services->clients, &draft, &err);
+
+    if (message == NULL || cb_zpeer_send_always (to->peer, message, 0, &err) < 0)
+        cb_log_debug ("a client cannot be told", CB_STR ("why", err.text));
+}
+
+static void
+s_on_journal (cb_zmsg *message, uint64_t number, void *context)
+{
+    cb_err err = CB_ERR_INIT;
+
+    (void)number;
+    if (cb_zpeer_send_always (context, message, 0, &err) < 0)
+        cb_log_debug ("a client cannot be told", CB_STR ("why", err.text));
+}
+
+void
+cb_runs_resend_ (const cb_session *self, const cb_retold *what)
+{
+    uint64_t from = what->after > what->told ? what->after : what->told;
+
+    if (what->after < 1 && what->told >= 1)
+        s_tell_past (self, what, "start", s_start (self, what->run));
+    /* His place was told as often as it changed. */
+    for (uint64_t i = what->after > 1 ? what->after : 1; i < what->told; i++)
+        s_tell_past (self, what, "queued", s_queued (self, what->run, what->ahead));
+    if (!what->has_begun)
+        return;
+    const cb_journal *journal = &cb_session_saved_ (self)->journal;
+    const cb_tape tape = {cb_kernel_page (self->kernel), CB_AREA_JOURNAL};
+    uint64_t lost = cb_journal_tell (journal, &tape, from, NULL, NULL);
+    if (lost > 0)
+        s_tell_past (self, what, "lost",
+                     json_pack ("{s:I, s:I, s:b}", "bytes", (json_int_t)journal->begin, "messages",
+                                (json_int_t)lost, "forgotten", 1));
+    (void)cb_journal_tell (journal, &tape, from, s_on_journal, what->peer);
 }
 
 static int

@@ -22,6 +22,14 @@ typedef struct cb_saved_fixed {
     cb_profile profile; /* last: of its inputs only those that are there are written */
 } cb_saved_fixed;
 
+/* A request that is no cell, while the kernel has it (cb_saved.asking). */
+typedef struct cb_saved_question {
+    uint32_t header_size;
+    uint32_t identity_size;
+    char identity[CB_ZMTP_IDENTITY_MAX + 1];
+    char header[CB_HEADER_MAX];
+} cb_saved_question;
+
 typedef enum {
     CB_SAVED_NOTHING, /* no cell of which somebody could want to know */
     CB_SAVED_RUN,     /* the control API's, with the kernel */
@@ -34,8 +42,11 @@ typedef struct cb_saved {
     uint32_t what; /* cb_saved_what */
     uint32_t ephemeral;
     uint32_t output_used;
-    uint32_t readers; /* of iopub */
+    uint32_t readers;   /* of iopub */
+    uint64_t published; /* messages of the kernel that they were given */
     struct timespec output_mtime;
+    uint64_t round;   /* of the queue: the one that began last */
+    uint64_t clients; /* that have a number in it */
     uint64_t executions;
     uint64_t restarts;
     uint64_t crashes;
@@ -43,17 +54,22 @@ typedef struct cb_saved {
     /* the cell */
     cb_run_saved run;
     cb_journal journal;
+    uint64_t told_before; /* messages that the client was told before the journal begins */
+    cb_usec over_at;      /* CB_SAVED_OVER: since when */
+    cb_journal queue;     /* requests that wait (waiting.c) */
     uint32_t header_size; /* of the request's, which is in the page */
     uint32_t channel;     /* an attached client's */
     uint8_t stop_on_error;
     uint8_t may_ask;
     uint8_t replied;
     uint8_t idle_told;
+    uint8_t asking; /* a request that is no cell is with the kernel: page->shared->question */
     uint32_t identity_size;
     char identity[CB_ZMTP_IDENTITY_MAX + 1];
 } cb_saved;
 
 _Static_assert(sizeof (cb_saved) <= CB_PAGE_STATE, "a page has room for a session");
+_Static_assert(sizeof (cb_saved_question) <= CB_PAGE_QUESTION, "for a question");
 _Static_assert(sizeof (cb_saved_fixed) <= CB_PAGE_FIXED, "and for what is written once");
 
 #endif

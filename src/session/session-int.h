@@ -1,5 +1,6 @@
-/* session-int.h - the inside of a session, for its own files only: session.c, cells.c, runs.c,
- * queue.c, guests.c, shown.c, requests.c, queries.c, save.c and info.c. */
+/* session-int.h - the inside of a session, for its own files only: session.c, adopt.c, cells.c,
+ * runs.c, queue.c, waiting.c, guests.c, shown.c, requests.c, requests-back.c, queries.c, save.c,
+ * back.c and info.c. */
 #ifndef CB_SESSION_SESSION_INT_H
 #define CB_SESSION_SESSION_INT_H
 
@@ -52,6 +53,11 @@ struct cb_entry {
     uint64_t client;      /* whose turn it is; stays when the client is gone */
     uint64_t round;       /* in which it has its turn */
     size_t told;          /* how many are before it, as its client was told last */
+    /* what a broker before us left: */
+    char *identity; /* owned: the routing id of the guest who is to come back; NULL: none */
+    size_t identity_size;
+    uint64_t number; /* among those that wait, in the page */
+    int is_kept;     /* it has such a number */
     cb_entry *next;
 };
 
@@ -109,8 +115,9 @@ struct cb_session {
     cb_usec hold_until; /* nothing is read of the kernel: attached clients are on their way back */
     size_t awaited_readers;
     cb_usec ask_at; /* until then the kernel's questions wait for the cell's client to come back */
-    cb_usec linger_at; /* an ephemeral session whose client may come back for the last words */
-    int published;     /* its connection file is there */
+    cb_usec wait_until; /* the next cell waits: the client of the last is to come back */
+    cb_usec linger_at;  /* an ephemeral session whose client may come back for the last words */
+    int published;      /* its connection file is there */
     uint64_t executions;
     uint64_t restarts;
     int by_clock; /* the kernel was ended by a cell's wall limit */
@@ -129,23 +136,46 @@ const char *cb_session_aftermath_ (const cb_session *self);
 /* The kernel is over and no cell needs it any more. */
 void cb_session_after_death_ (cb_session *self);
 
+/* session.c */
+/* One without a kernel. Owned; NULL with err. */
+cb_session *cb_session_bare_ (const cb_services *services, cb_on_session_over *on_over,
+                              void *context, cb_err *err);
+extern const cb_kernel_events cb_session_kernel_events_;
+cb_kernel_options cb_session_kernel_options_ (const cb_session *self);
+/* Starts a kernel. */
+int cb_session_launch_ (cb_session *self, cb_err *err) __attribute__ ((warn_unused_result));
+
 /* save.c */
 /* The page's state to come. Borrowed. */
 cb_saved *cb_session_saved_ (const cb_session *self);
 void cb_session_note_ (cb_session *self);
 /* Notes, and that is in force. */
 void cb_session_commit_ (cb_session *self);
-/* The kernel is ready: from now on a broker after us can go on with it. */
-void cb_save_fixed_ (cb_session *self);
-/* A cell is about to be sent; its clock runs. */
+/* A kernel is to be started: what a broker after us needs to start it anew. context: the session.
+ */
+void cb_save_fixed_ (cb_page *page, void *context);
+/* It is ready: from now on a broker after us can go on with it. */
+void cb_save_ready_ (cb_session *self);
+/* A cell is about to be sent; its clock runs. Or another request whose reply is awaited. In force
+ * with its first byte's (kernel/link commits before it sends). */
 void cb_save_begin_ (cb_session *self, cb_entry *entry);
+void cb_save_asking_ (cb_session *self, const cb_entry *entry);
+/* That is over. */
+void cb_save_asked_ (cb_session *self);
 /* It is over. keep: its last words are in the journal with the commit that follows. */
 void cb_save_over_ (cb_session *self, int keep);
+/* What is written with every commit, from now on, also into the journal of that fan-out. */
+void cb_save_keep_ (cb_session *self, cb_fanout *fanout);
+
+/* back.c */
 int cb_session_restore_ (cb_session *self, const cb_saved *saved, cb_err *err)
     __attribute__ ((warn_unused_result));
+void cb_session_restore_counts_ (cb_session *self, const cb_saved *saved);
 int cb_saved_fixed_read_ (cb_page *page, cb_saved_fixed *ret_fixed, cb_err *err)
     __attribute__ ((warn_unused_result));
 void cb_session_go_on_ (cb_session *self);
+/* Whether nothing may begin yet. */
+int cb_session_waits_ (const cb_session *self);
 /* The running cell's client is back, or awaited no longer. */
 void cb_session_ask_on_ (cb_session *self);
 /* Its cell is done and nobody was there to hear it. */
@@ -155,7 +185,44 @@ void cb_session_linger_ (cb_session *self);
  * they were told before. */
 void cb_runs_tell_places_ (cb_session *self, uint64_t client);
 
-/* runs.c, requests.c: the entry of a cell that runs. */
+/* waiting.c: the queue in the page. */
+/* It waits: a broker after us will have it. */
+void cb_waiting_keep_ (cb_session *self, cb_entry *entry);
+/* It waits no longer: once it is in force that it runs, or when it is withdrawn. */
+void cb_waiting_forget_ (cb_session *self, cb_entry *entry);
+/* Its client was told one message more. */
+void cb_waiting_told_ (cb_entry *entry);
+/* The queue that a page has. */
+void cb_waiting_restore_ (cb_session *self, cb_page *page);
+/* runs.c: one that waited, its client is to come back. */
+typedef struct cb_queued {
+    const cb_run_saved *run;
+    json_t *content; /* taken */
+    cb_part header;  /* of its request */
+} cb_queued;
+int cb_runs_queued_ (cb_session *session, const cb_queued *from, cb_entry **ret_entry, cb_err *err)
+    __attribute__ ((warn_unused_result));
+/* requests-back.c: the same of an attached client, and that it is a cell. Takes request. content:
+ * what the kernel gets instead of its own, or empty. */
+int cb_requests_queued_ (cb_session *session, cb_jmsg *request, cb_part content,
+                         cb_entry **ret_entry, cb_err *err) __attribute__ ((warn_unused_result));
+int cb_requests_is_cell_ (cb_entry *entry, const cb_run_saved *saved, cb_err *err)
+    __attribute__ ((warn_unused_result));
+/* A request that is no cell was with the kernel. */
+int cb_requests_asking_ (cb_session *session, cb_part header, cb_entry **ret_entry, cb_err *err)
+    __attribute__ ((warn_unused_result));
+/* Sends what a client of the control API was told of his run and has not had. */
+typedef struct cb_retold {
+    cb_zpeer *peer;
+    const char *run;
+    cb_part header; /* of its request */
+    uint64_t after; /* messages that were had */
+    uint64_t told;  /* and that there were before it began: start, queued */
+    size_t ahead;   /* of one that waits */
+    int has_begun;  /* what follows is in the journal */
+} cb_retold;
+void cb_runs_resend_ (const cb_session *self, const cb_retold *what);
+/* runs.c, requests-back.c: the entry of a cell that runs. */
 int cb_runs_restore_ (cb_session *self, const cb_saved *saved, cb_part header, cb_entry **ret_entry,
                       cb_err *err) __attribute__ ((warn_unused_result));
 int cb_requests_restore_ (cb_session *self, const cb_saved *saved, cb_part header,
@@ -205,6 +272,10 @@ void cb_cells_unlink_ (cb_session *self, cb_entry **at);
 int cb_cells_check_ (const cb_session *self, const char *msg_id, cb_err *err)
     __attribute__ ((warn_unused_result));
 void cb_entry_destroy (cb_entry **self);
+/* The routing id of the guest whose it is, empty without one. Borrowed. */
+cb_part cb_entry_identity_ (const cb_entry *self);
+/* It was left behind by a broker before us: whose it is. */
+void cb_entry_note_identity_ (cb_entry *self, cb_part identity);
 const char *cb_entry_msg_id_ (const cb_entry *self);
 /* Charges what waits to services->cells: bytes of code, and what an entry costs beside them. */
 int cb_entry_charge_ (cb_entry *self, size_t bytes, cb_err *err)
@@ -256,6 +327,7 @@ json_t *cb_guests_error_content_ (const char *ename, const char *evalue);
 int cb_queries_on_reply_ (cb_session *self, cb_jmsg *message);
 
 /* requests.c: attached clients' requests in the queue. */
+extern const cb_entry_kind cb_requests_cell_, cb_requests_other_;
 /* A cell of this client raised: its own that wait are answered `aborted`. */
 void cb_requests_abort_ (cb_session *self, uint64_t client);
 

@@ -122,6 +122,8 @@ s_deadline (const cb_session *self)
         least = self->hold_until;
     if (self->ask_at < least)
         least = self->ask_at;
+    if (self->wait_until < least)
+        least = self->wait_until;
     return self->linger_at < least ? self->linger_at : least;
 }
 
@@ -150,7 +152,10 @@ s_on_time (cb_source *source, void *context)
         cb_session_go_on_ (self);
     if (now >= self->ask_at)
         cb_session_ask_on_ (self);
+    if (now >= self->wait_until)
+        self->wait_until = CB_USEC_NEVER;
     cb_cells_tick_ (self, now);
+    cb_cells_next_ (self);
     if (now >= self->linger_at) {
         cb_err err = CB_ERR_INIT;
         self->linger_at = CB_USEC_NEVER;
@@ -194,7 +199,7 @@ s_on_ready (cb_kernel *kernel, void *context)
     self->restart_asked = 0;
     cb_session_become_ (self, CB_SESSION_IDLE);
     cb_cells_on_ready_ (self);
-    cb_save_fixed_ (self);
+    cb_save_ready_ (self);
     if (self->queue == NULL)
         cb_guests_status_ (self, "idle", (cb_part){NULL, 0});
     s_settle (self, 0, &none);
@@ -232,27 +237,33 @@ s_on_skipped (cb_kernel *kernel, cb_channel channel, uint64_t bytes, void *conte
     cb_session_note_ (context);
 }
 
-static const cb_kernel_events s_kernel_events = {s_on_ready, s_on_message, s_on_skipped, s_on_gone};
+const cb_kernel_events cb_session_kernel_events_ = {s_on_ready, s_on_message, s_on_skipped,
+                                                    s_on_gone};
 
-static cb_kernel_options
-s_kernel_options (const cb_session *self)
+cb_kernel_options
+cb_session_kernel_options_ (const cb_session *self)
 {
     return (cb_kernel_options){.spec = &self->profile.jail,
                                .runtime_fd = self->services->runtime_fd,
                                .max_message = (size_t)(self->profile.output + MESSAGE_ROOM),
-                               .quota = self->services->kernels};
+                               .quota = self->services->kernels,
+                               .on_page = cb_save_fixed_};
 }
 
 /* Starts a kernel. A fault is a death: told and handled as one. */
-static int
-s_launch (cb_session *self, cb_err *err)
+int
+cb_session_launch_ (cb_session *self, cb_err *err)
 {
-    cb_kernel_options options = s_kernel_options (self);
+    cb_kernel_options options = cb_session_kernel_options_ (self);
 
     self->kernel_gone = 0;
     self->kernel = cb_kernel_new (self->services->loop, self->services->launcher, &options,
-                                  &s_kernel_events, self, err);
-    return self->kernel != NULL ? 0 : -CB_E_IO;
+                                  &cb_session_kernel_events_, self, err);
+    if (self->kernel == NULL)
+        return -CB_E_IO;
+    if (self->readers != NULL)
+        cb_readers_keep (self->readers, cb_kernel_page (self->kernel)->shared->readers, 0);
+    return 0;
 }
 
 static void
@@ -264,6 +275,8 @@ s_forget_kernel (cb_session *self)
     if (self->kernel == NULL)
         return;
     job.jail = cb_kernel_jail (self->kernel);
+    if (self->readers != NULL)
+        cb_readers_keep_not (self->readers);
     if (cb_files_submit (self->services->files, &job, NULL, NULL, &err) < 0)
         cb_log_debug ("the file helper cannot be told", CB_STR ("why", err.text));
     cb_kernel_destroy (&self->kernel);
@@ -323,7 +336,7 @@ s_launch_again (cb_session *self)
     cb_guests_status_ (self, "restarting", (cb_part){NULL, 0});
     self->restarts++;
     self->by_clock = 0;
-    if (s_launch (self, &err) == 0)
+    if (cb_session_launch_ (self, &err) == 0)
         return;
     self->death = (cb_death){.before_ready = 1, .code = err.code};
     (void)snprintf (self->death.text, sizeof self->death.text, "%s", err.text);
@@ -370,8 +383,9 @@ cb_session_after_death_ (cb_session *self)
 
 /* ---- making it ---- */
 
-static cb_session *
-s_new (const cb_services *services, cb_on_session_over *on_over, void *context, cb_err *err)
+cb_session *
+cb_session_bare_ (const cb_services *services, cb_on_session_over *on_over, void *context,
+                  cb_err *err)
 {
     cb_owned (cb_session) cb_session *self = calloc (1, sizeof *self);
 
@@ -387,6 +401,7 @@ s_new (const cb_services *services, cb_on_session_over *on_over, void *context, 
     self->hold_until = CB_USEC_NEVER;
     self->linger_at = CB_USEC_NEVER;
     self->ask_at = CB_USEC_NEVER;
+    self->wait_until = CB_USEC_NEVER;
     if (cb_loop_at (services->loop, CB_USEC_NEVER, s_on_time, self, &self->timer, err) < 0)
         return NULL;
     return cb_take (self);
@@ -396,7 +411,7 @@ cb_session *
 cb_session_new (const cb_services *services, const cb_session_options *options,
                 cb_on_session_over *on_over, void *context, cb_err *err)
 {
-    cb_owned (cb_session) cb_session *self = s_new (services, on_over, context, err);
+    cb_owned (cb_session) cb_session *self = cb_session_bare_ (services, on_over, context, err);
 
     if (self == NULL)
         return NULL;
@@ -408,46 +423,10 @@ cb_session_new (const cb_services *services, const cb_session_options *options,
     (void)snprintf (self->profile.jail.name, sizeof self->profile.jail.name, "%s", options->name);
     (void)snprintf (self->profile.jail.profile, sizeof self->profile.jail.profile, "%s",
                     self->profile.name);
-    if (s_launch (self, err) < 0)
+    if (cb_session_launch_ (self, err) < 0)
         return NULL;
     cb_log_info ("session made", CB_STR ("session", self->name),
                  CB_STR ("profile", self->profile.name), CB_INT ("ephemeral", self->ephemeral));
-    return cb_take (self);
-}
-
-static void
-s_take_fixed (cb_session *self, const cb_saved_fixed *fixed)
-{
-    memcpy (self->name, fixed->name, sizeof self->name);
-    memcpy (self->key, fixed->key, sizeof self->key);
-    memcpy (self->front, fixed->front, sizeof self->front);
-    self->created = fixed->created;
-    self->profile = fixed->profile;
-}
-
-cb_session *
-cb_session_adopt (const cb_services *services, cb_launch_left *left, cb_on_session_over *on_over,
-                  void *context, cb_err *err)
-{
-    /* Large (it has room for all inputs), so it is not on the stack. */
-    cb_auto_free cb_saved_fixed *fixed = calloc (1, sizeof *fixed);
-    cb_owned (cb_session) cb_session *self = s_new (services, on_over, context, err);
-
-    if (fixed == NULL || self == NULL) {
-        (void)cb_fail_nomem (err);
-        return NULL;
-    }
-    if (cb_saved_fixed_read_ (left->page, fixed, err) < 0)
-        return NULL;
-    s_take_fixed (self, fixed);
-    cb_kernel_options options = s_kernel_options (self);
-    options.left = left;
-    self->kernel =
-        cb_kernel_adopt (services->loop, services->launcher, &options, &s_kernel_events, self, err);
-    if (self->kernel == NULL || cb_session_restore_ (self, cb_session_saved_ (self), err) < 0)
-        return NULL;
-    cb_log_info ("session taken over", CB_STR ("session", self->name),
-                 CB_STR ("state", s_states[self->state].name));
     return cb_take (self);
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define LIMIT ((size_t)4 * 1024 * 1024)
 #define LINES 6400
@@ -272,6 +273,73 @@ s_small_share (pair *self)
         (unsigned long long)self->quota->used);
 }
 
+/* ---- a broker before us ---- */
+
+static cb_page_reader s_places[CB_PAGE_READERS];
+
+/* A message of the kernel. */
+static void
+s_publish (pair *self)
+{
+    const cb_part topic = {"stream.stdout", 13};
+    cb_jmsg_draft draft = {.leading = &topic,
+                           .n_leading = 1,
+                           .msg_type = "stream",
+                           .parent = s_parent,
+                           .content_text = {"{\"name\":\"stdout\",\"text\":\"y\"}", 28}};
+    cb_owned (cb_signer) cb_signer *kernel = cb_signer_new ("kernel", "hmac-sha256", NULL);
+    cb_owned (cb_zmsg) cb_zmsg *raw = cb_jmsg_write (kernel, &draft, NULL);
+    cb_owned (cb_jmsg) cb_jmsg *message = NULL;
+
+    if (raw == NULL || cb_jmsg_read (kernel, raw, &message, NULL) < 0)
+        abort ();
+    cb_readers_send (self->readers, message, CB_NEWS_OUTPUT);
+}
+
+static void
+s_is_written_down (pair *self)
+{
+    cb_readers_keep (self->readers, s_places, 0);
+    for (int i = 0; i < 3; i++)
+        s_publish (self);
+    ok (s_places[0].pid == getpid () && s_places[0].had == 3 && s_places[0].waiting == 0 &&
+            cb_readers_published (self->readers) == 3,
+        "what a reader was given is written down");
+}
+
+/* The broker dies when the third message is with this reader and not in force. */
+static void
+s_is_succeeded (pair *self)
+{
+    cb_readers_remove (self->readers, self->out);
+    ok (s_places[0].pid == 0, "who leaves is forgotten");
+    cb_readers_destroy (&self->readers);
+    s_places[0] = (cb_page_reader){.pid = getpid (), .waiting = 5, .had = 3};
+    self->readers = cb_readers_new (self->signer, "amber", NULL);
+    if (self->readers == NULL)
+        abort ();
+    cb_readers_keep (self->readers, s_places, 2);
+    if (cb_readers_add (self->readers, self->out, NULL) < 0)
+        abort ();
+    self->outputs = 0;
+    s_publish (self);
+    s_publish (self);
+    s_idle (self);
+}
+
+static void
+s_has_it_once (pair *self)
+{
+    ok (self->outputs == 1 && s_places[0].had == 4, "what it had is not given again: %zu",
+        self->outputs);
+    ok (self->notes == 1 && strstr (self->note, "up to 5 messages") != NULL,
+        "what may be lost is told: %s", self->note);
+    cb_readers_keep_not (self->readers);
+    s_publish (self);
+    ok (s_places[0].had == 4, "a page that is gone is not written");
+}
+
+static step *const s_succession[] = {s_is_written_down, s_is_succeeded, s_has_it_once, NULL};
 static step *const s_topic[] = {s_print_and_idle, s_topic_seen, NULL};
 static step *const s_slow[] = {s_flood, s_flood_seen, s_goes_on, s_told_later, NULL};
 static step *const s_idles[] = {s_many_idles, NULL};
@@ -352,6 +420,7 @@ main (void)
 {
     s_run (1 << 20, "stream", s_topic);
     s_run (128 << 20, "", s_slow);
+    s_run (8 << 20, "", s_succession);
     s_run (64 << 20, "", s_idles);
     s_run (8 << 20, "", s_share);
     s_test_asked ();

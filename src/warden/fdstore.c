@@ -116,8 +116,9 @@ cb_fdstore_list (const cb_fdstore *self, int fds[CB_FDSTORE_LIST])
     uint32_t bits;
     size_t at = 0;
 
-    fds[at++] = self->quota;
-    fds[at++] = self->kernel;
+    /* Of a jail that is starting there is less: the page stands for what is not there yet. */
+    fds[at++] = self->quota >= 0 ? self->quota : self->page;
+    fds[at++] = self->kernel >= 0 ? self->kernel : self->page;
     for (size_t i = 0; i < CB_CHANNEL__COUNT; i++)
         fds[at++] = self->listening[i];
     for (size_t i = 0; i < CB_CHANNEL__COUNT; i++)

@@ -100,14 +100,14 @@ s_send_jail (cb_warden *self, const cb_jail *jail)
     cb_line_send (&self->broker.line, &out);
 }
 
-/* The running jail with the lowest number above those that were sent. */
+/* The jail that starts or runs with the lowest number above those that were sent. */
 static const cb_jail *
 s_next_listed (const cb_warden *self)
 {
     const cb_jail *next = NULL;
 
     for (const cb_jail *jail = self->jails.first; jail != NULL; jail = jail->next)
-        if (jail->state == CB_JAIL_RUNNING && jail->id > self->list_after &&
+        if (jail->state != CB_JAIL_ENDING && jail->id > self->list_after &&
             (next == NULL || jail->id < next->id))
             next = jail;
     return next;
