@@ -47,6 +47,7 @@ LAYERS = [
     layer("limit: processes", settings={"processes": "1024"}, themes=("processes",)),
     layer("limit: open_files", settings={"open_files": "8192"}, themes=("memory",)),
     layer("limit: output", settings={"output": "512 MiB"}, themes=("floods",)),
+    layer("active_output", settings={"active_output": "full"}, themes=("shown",)),
     layer("limit: wall", settings={"wall": "none"}, themes=("time",)),
 ]
 

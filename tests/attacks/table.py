@@ -67,7 +67,7 @@ def attack(name, ends, code="", **more):
 
 
 THEMES = ("secrets", "files", "calls", "rights", "network", "memory", "floods", "time",
-          "processes", "kernel", "artifacts", "clients")
+          "processes", "kernel", "artifacts", "shown", "clients")
 
 
 def rows():
