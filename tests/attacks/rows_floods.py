@@ -74,7 +74,7 @@ for step in range(3000):
 """, **{**FLOOD, "status": {"ok", "limit", "died"}, "limit": None, "failures": {"nothing"}})
 attack("storms with clear_output", LIMITED, """
 from IPython.display import clear_output
-for step in range(20000):
+for step in range(8000):
     clear_output()
 LOST["storm"] = "nothing"
 """, **{**FLOOD, "status": {"ok", "limit"}, "limit": None, "failures": {"nothing"}, "seconds": 100})

@@ -28,8 +28,8 @@ for step in range(%d // 16):
 hold("%d MiB")
 """ % (OVER, OVER), **BOMB)
 attack("memory: small objects", KILLED, """
-hog = [[] for _ in range(12_000_000)]
-hold("twelve million lists")
+hog = [bytes(200) for _ in range(3_000_000)]
+hold("three million small ones")
 """, **BOMB)
 attack("memory: mmap, private and shared", KILLED, """
 import mmap
@@ -224,10 +224,10 @@ os.remove("/work/sparse")
 attack("disk: a deep tree and long names", LIMITED, """
 depth, at = 0, os.getcwd()
 try:
-    for depth in range(6000):
+    for depth in range(4200):
         os.mkdir("n" * 200)
         os.chdir("n" * 200)
-    WON.append("6000 deep")
+    WON.append("4200 deep")
 except OSError as error:
     LOST["depth"] = errno.errorcode[error.errno]
 while depth > 0:
