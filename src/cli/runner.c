@@ -24,7 +24,7 @@
 /* The same with a person: most cells have ended by then. */
 #define S_WARN_AFTER (CB_USEC_PER_SEC)
 /* How long the reply may take after a kill, or after SIGTERM. */
-#define S_LAST_WORDS (3 * CB_USEC_PER_SEC)
+#define S_LAST_WORDS (10 * CB_USEC_PER_SEC)
 
 typedef struct s_status {
     const char *name;
