@@ -1,5 +1,6 @@
 /* test-nomem.c - the k-th allocation fails, for every k: an error comes back, nothing crashes. */
 #include "base/tap.h"
+#include "wire/active.h"
 #include "wire/connfile.h"
 #include "wire/ctl.h"
 #include "wire/jmsg.h"
@@ -98,6 +99,25 @@ s_files (cb_err *err)
     return json_equal (file.more, again.more) ? 0 : 1;
 }
 
+/* What a kernel shows: a frame, defused Markdown, or nothing at all. */
+static int
+s_shown (cb_err *err)
+{
+    static const char content[] = "{\"data\":{\"text/html\":\"<script>x</script>\","
+                                  "\"text/markdown\":\"<script>\",\"image/png\":\"AA==\"}}";
+    cb_scoped (cb_buf) cb_buf into;
+
+    cb_buf_init (&into, CB_ACTIVE_CONTENT_MAX);
+    int result = cb_active_check (CB_ACTIVE_SANDBOX, "display_data",
+                                  (cb_part){content, sizeof content - 1}, &into);
+    if (result < 0)
+        return cb_fail_nomem (err);
+    return result == CB_ACTIVE_CHANGED && strstr (into.data, "&lt;script&gt;") != NULL &&
+                   strstr (into.data, "<script") == NULL
+               ? 0
+               : 1;
+}
+
 /* Fails each allocation of a round once: the round must end well or say why, never half done (1).
  */
 static void
@@ -128,12 +148,14 @@ main (void)
     (void)s_all;
     (void)s_messages;
     (void)s_files;
+    (void)s_shown;
     (void)g_left;
     (void)g_failed;
     return tap_skip_all ("the sanitizers have their own malloc");
 #else
     s_all ("messages", s_messages);
     s_all ("connection files", s_files);
+    s_all ("what is shown", s_shown);
     return tap_done ();
 #endif
 }
