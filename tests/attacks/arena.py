@@ -68,7 +68,7 @@ class Arena:
         self._start(settings, daemon or house.program("cellblockd"))
         self.client = house.client()
         self.calm = house.client()
-        self.client.call("new", name="calm", wait=True)
+        self.new("calm")
         self.calm_runs = []
         self._calm("open('/work/treasure', 'w').write('gold'); treasure = 42")
         self.broker = house.connection()["pid"]
@@ -142,6 +142,15 @@ class Arena:
             "patience": self.patience, "requests": self.calm_runs[-3:],
             "other_session": self.calm.session,
         }
+
+    def new(self, name, **more):
+        """Makes a session. An emulated machine may need more than one go: a start that takes over
+        30 s is given up by the daemon, and no attack."""
+        for left in (2, 1, 0):
+            reply, _ = self.client.ask("new", name=name, wait=True, timeout=100, **more)
+            if not left or "did not answer within" not in reply.content.get("evalue", ""):
+                break
+        assert reply.content["status"] == "ok", reply.content
 
     # -- seen from outside -------------------------------------------------------------------------
 
@@ -287,7 +296,7 @@ class Scene:
         arena.number += 1
         name = "attacked-%d" % arena.number
         more = {"inputs": attack.inputs(arena)} if attack.inputs else {}
-        arena.client.call("new", name=name, wait=True, **more)
+        arena.new(name, **more)
         if not attack.alone:
             arena.shared = name
         return name
