@@ -16,8 +16,9 @@
 #include <sys/stat.h>
 
 /* A request that is no cell and whose idle is here: its reply is on another connection, a moment
- * behind. IPython's kernel answers nothing to a request that it could not read. */
-#define REPLY_PATIENCE (250 * CB_USEC_PER_MSEC)
+ * behind, and longer where the kernel gets no processor. IPython's kernel answers nothing to a
+ * request that it could not read. */
+#define REPLY_PATIENCE (2 * CB_USEC_PER_SEC)
 
 /* Whether the kernel works on it. */
 static int
