@@ -64,8 +64,19 @@ class Arena:
         home = user.home if user else os.path.expanduser("~")
         self.canary = Canary(user, self.uid, home)
         self.token = self.canary.token
+        try:
+            self._open(settings, daemon or house.program("cellblockd"))
+        except BaseException:
+            self.canary.close()
+            raise
+
+    # -- making ------------------------------------------------------------------------------------
+
+    def _open(self, settings, daemon):
+        """Daemon, calm session, what is compared later."""
+        house = self.house
         self.input = self._make_input()
-        self._start(settings, daemon or house.program("cellblockd"))
+        self._start(settings, daemon)
         self.client = house.client()
         self.calm = house.client()
         self.new("calm")
@@ -76,8 +87,6 @@ class Arena:
         self.shared, self.number, self.peak = None, 0, self.broker_peak()
         self.keys = [house.connection()["key"], self._json(self.calm_file())["key"]]
         self.before = self.fingerprint()
-
-    # -- making ------------------------------------------------------------------------------------
 
     def _own(self, path, mode):
         os.chmod(path, mode)
