@@ -95,6 +95,7 @@ def test_sessions_are_bounded(house):
 
 
 def test_what_is_configured_and_where(house):
+    house.forget_settings()
     low = write(house, "[broker]\nsessions = 7\n[profile big]\nmemory = 1G\nwall = 20 s\n", "low")
     high = write(house, "[profile big]\nmemory = 2G\n[model far]\nmodel = m\n", "high")
     more = ("-C", high, "--set", "profile.big.files=999")
