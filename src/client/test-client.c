@@ -1,224 +1,25 @@
-/* test-client.c - libcellblock against a scripted daemon: a ROUTER in a thread. */
+/* test-client.c - libcellblock against a scripted daemon. */
 #include "base/fdio.h"
 #include "base/tap.h"
 #include "base/tree.h"
 #include "client/cellblock.h"
-#include "wire/connfile.h"
-#include "wire/jmsg.h"
+#include "client/test-daemon.h"
+#include "wire/ctl.h"
 
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <unistd.h>
 #include <zmq.h>
 
 /* Milliseconds that an answer may take on a busy machine. */
 #define PATIENCE      60000
-#define PARTS_MAX     20
 #define OVER_A_BUFFER 262145
-
-typedef struct s_daemon {
-    char folder[64];
-    cb_connfile file;
-    cb_signer *signer;
-    cb_signer *stranger; /* another key */
-    void *context;
-    void *router;
-    pthread_t thread;
-    int is_over;
-    sem_t *ready; /* of s_replace_file */
-    cb_zmsg *run; /* the request that an interrupt ends */
-} s_daemon;
-
-static void
-s_send_raw (s_daemon *self, const cb_zmsg *message)
-{
-    size_t n;
-    const cb_part *parts = cb_zmsg_parts (message, &n);
-
-    for (size_t i = 0; i < n; i++)
-        (void)zmq_send (self->router, parts[i].data, parts[i].size, i + 1 < n ? ZMQ_SNDMORE : 0);
-}
-
-static cb_zmsg *
-s_answer (cb_signer *signer, const cb_jmsg *to, const char *type, const char *content)
-{
-    static const cb_part buffer = {"\0buffer", 7};
-    const cb_jmsg_draft draft = {.leading = to->identities,
-                                 .n_leading = to->n_identities,
-                                 .msg_type = type,
-                                 .parent = to->dicts[CB_DICT_HEADER],
-                                 .content_text = {content, strlen (content)},
-                                 .buffers = &buffer,
-                                 .n_buffers = strcmp (type, "get_reply") == 0};
-    return cb_jmsg_write (signer, &draft, NULL);
-}
-
-static void
-s_say (s_daemon *self, const cb_jmsg *to, const char *type, const char *content)
-{
-    cb_zmsg *message = s_answer (self->signer, to, type, content);
-    s_send_raw (self, message);
-    cb_zmsg_destroy (&message);
-}
-
-static void
-s_run (s_daemon *self, cb_jmsg *request)
-{
-    s_say (self, request, "start", "{\"session\":\"fresh-1\",\"run\":\"r1\"}");
-    s_say (self, request, "stream", "{\"name\":\"stdout\",\"text\":\"hello\\n\"}");
-    const char *code =
-        json_string_value (json_object_get (cb_jmsg_content (request, NULL), "code"));
-    if (strcmp (code, "forever") == 0)
-        self->run = cb_zmsg_ref (request->raw);
-    else if (strcmp (code, "raise") == 0)
-        s_say (self, request, "run_reply",
-               "{\"status\":\"error\",\"error\":{\"ename\":\"E\",\"evalue\":\"\"}}");
-    else
-        s_say (self, request, "run_reply", "{\"status\":\"ok\",\"session\":\"fresh-1\"}");
-}
-
-static void
-s_interrupt (s_daemon *self, cb_jmsg *request)
-{
-    cb_jmsg *run = NULL;
-    cb_signer *again = cb_signer_new (self->file.key, "hmac-sha256", NULL);
-    const char *session =
-        json_string_value (json_object_get (cb_jmsg_content (request, NULL), "session"));
-
-    s_say (self, request, "interrupt_reply", "{\"status\":\"ok\"}");
-    if (strcmp (session, "fresh-1") == 0 && cb_jmsg_read (again, self->run, &run, NULL) == 0)
-        s_say (self, run, "run_reply", "{\"status\":\"interrupted\"}");
-    cb_zmsg_destroy (&self->run);
-    cb_jmsg_destroy (&run);
-    cb_signer_destroy (&again);
-}
-
-/* Misbehaving on purpose. */
-static void
-s_misbehave (s_daemon *self, const cb_jmsg *request)
-{
-    cb_zmsg *message;
-
-    if (strcmp (request->msg_type, "forge_request") == 0) {
-        message = s_answer (self->stranger, request, "forge_reply", "{\"status\":\"ok\"}");
-        s_send_raw (self, message);
-    } else {
-        message = s_answer (self->signer, request, "replay_reply", "{\"status\":\"ok\"}");
-        s_send_raw (self, message);
-        s_send_raw (self, message);
-    }
-    cb_zmsg_destroy (&message);
-    s_say (self, request, "after_reply", "{\"status\":\"ok\"}");
-}
-
-static void
-s_serve (s_daemon *self, cb_jmsg *request)
-{
-    const char *type = request->msg_type;
-
-    if (strcmp (type, "hello_request") == 0)
-        s_say (self, request, "hello_reply", "{\"status\":\"ok\",\"protocol\":1}");
-    else if (strcmp (type, "run_request") == 0)
-        s_run (self, request);
-    else if (strcmp (type, "interrupt_request") == 0)
-        s_interrupt (self, request);
-    else if (strcmp (type, "get_request") == 0)
-        s_say (self, request, "get_reply", "{\"status\":\"ok\",\"size\":7}");
-    else if (strcmp (type, "forge_request") == 0 || strcmp (type, "replay_request") == 0)
-        s_misbehave (self, request);
-    else if (strcmp (type, "show_request") == 0)
-        s_say (self, request, "show_reply",
-               "{\"status\":\"error\",\"ename\":\"not_found\",\"evalue\":\"no session\"}");
-    else if (strcmp (type, "silent_request") != 0)
-        s_say (self, request, "status_reply", "{\"status\":\"ok\"}");
-    self->is_over = strcmp (type, "shutdown_request") == 0;
-}
-
-static cb_zmsg *
-s_receive (s_daemon *self)
-{
-    zmq_msg_t frames[PARTS_MAX];
-    cb_part parts[PARTS_MAX];
-    size_t n = 0;
-    int more = 1;
-
-    for (; more && n < PARTS_MAX; n++) {
-        (void)zmq_msg_init (&frames[n]);
-        (void)zmq_msg_recv (&frames[n], self->router, 0);
-        parts[n] = (cb_part){zmq_msg_data (&frames[n]), zmq_msg_size (&frames[n])};
-        more = zmq_msg_more (&frames[n]);
-    }
-    cb_zmsg *message = cb_zmsg_new (parts, n);
-    while (n > 0)
-        (void)zmq_msg_close (&frames[--n]);
-    return message;
-}
-
-static void *
-s_main (void *context)
-{
-    s_daemon *self = context;
-
-    while (!self->is_over) {
-        cb_jmsg *request = NULL;
-        cb_zmsg *raw = s_receive (self);
-        if (cb_jmsg_read (self->signer, raw, &request, NULL) == 0)
-            s_serve (self, request);
-        cb_jmsg_destroy (&request);
-        cb_zmsg_destroy (&raw);
-    }
-    (void)zmq_close (self->router);
-    (void)zmq_ctx_term (self->context);
-    return NULL;
-}
-
-static void
-s_write_file (const s_daemon *self, const char *text)
-{
-    cb_auto_close int folder = open (self->folder, O_DIRECTORY | O_CLOEXEC);
-
-    (void)cb_write_file (folder, "broker.json", text, strlen (text), NULL);
-}
-
-static void
-s_start (s_daemon *self)
-{
-    char endpoint[CB_ENDPOINT_MAX];
-
-    memset (self, 0, sizeof *self);
-    (void)snprintf (self->folder, sizeof self->folder, "/tmp/cb-test-XXXXXX");
-    ok (mkdtemp (self->folder) != NULL, "a folder of its own");
-    cb_connfile_init (&self->file);
-    cb_connfile_new_key (&self->file);
-    (void)snprintf (self->file.ip, sizeof self->file.ip, "%s/c", self->folder);
-    self->file.more = json_pack ("{si si ss ss}", "protocol", 1, "warden_pid", 77, "version", "0.1",
-                                 "state_dir", "/state");
-    self->signer = cb_signer_new (self->file.key, "hmac-sha256", NULL);
-    self->stranger = cb_signer_new ("another", "hmac-sha256", NULL);
-    cb_auto_free char *text = cb_connfile_write (&self->file, NULL, NULL);
-    s_write_file (self, text);
-    ok (cb_connfile_endpoint (&self->file, CB_CHANNEL_SHELL, endpoint, NULL) == 0, "%s", endpoint);
-    self->context = zmq_ctx_new ();
-    self->router = zmq_socket (self->context, ZMQ_ROUTER);
-    (void)zmq_bind (self->router, endpoint);
-    (void)pthread_create (&self->thread, NULL, s_main, self);
-}
-
-static void
-s_stop (s_daemon *self)
-{
-    cb_signer_destroy (&self->signer);
-    cb_signer_destroy (&self->stranger);
-    cb_connfile_done (&self->file);
-    cb_zmsg_destroy (&self->run);
-    (void)cb_remove_tree (AT_FDCWD, self->folder, NULL);
-}
 
 static int
 s_opens (const char *folder, int expected)
@@ -238,23 +39,23 @@ s_opens (const char *folder, int expected)
 static void
 s_bad_folders (void)
 {
-    s_daemon bare = {.folder = "/tmp/cb-test-XXXXXX"};
+    cb_scripted bare = {.folder = "/tmp/cb-test-XXXXXX"};
 
     ok (mkdtemp (bare.folder) != NULL, "a folder of its own");
     (void)s_opens ("/nonexistent/cellblock", -CELLBLOCK_E_NOTFOUND);
     (void)s_opens (bare.folder, -CELLBLOCK_E_NOTFOUND);
-    s_write_file (&bare, "{");
+    cb_scripted_write (&bare, "{");
     (void)s_opens (bare.folder, -CELLBLOCK_E_INVALID);
     cb_connfile file;
     cb_connfile_init (&file);
     cb_connfile_new_key (&file);
     (void)snprintf (file.ip, sizeof file.ip, "%s/c", bare.folder);
     cb_auto_free char *other = cb_connfile_write (&file, NULL, NULL);
-    s_write_file (&bare, other);
+    cb_scripted_write (&bare, other);
     (void)s_opens (bare.folder, -CELLBLOCK_E_UNSUPPORTED);
     file.more = json_pack ("{si}", "protocol", 1);
     cb_auto_free char *dead = cb_connfile_write (&file, NULL, NULL);
-    s_write_file (&bare, dead);
+    cb_scripted_write (&bare, dead);
     (void)s_opens (bare.folder, -CELLBLOCK_E_GONE);
     (void)chmod (bare.folder, 0750);
     (void)s_opens (bare.folder, -CELLBLOCK_E_DENIED);
@@ -380,6 +181,55 @@ s_runs (cellblock_client *client)
     ok (cellblock_run (client, "1", &options) == NULL, "%s", cellblock_error_text (client));
 }
 
+typedef struct s_person {
+    cellblock_client *client;
+    const char *says;
+    int wrong;    /* what it was told about answers to nothing */
+    int answered; /* and about the last answer */
+} s_person;
+
+static int
+s_answer_input (const cellblock_event *event, void *context)
+{
+    s_person *self = context;
+
+    if (strcmp (cellblock_event_type (event), "input_request") == 0)
+        return self->answered = cellblock_input (self->client, event, self->says);
+    self->wrong = cellblock_input (self->client, event, self->says);
+    return 0;
+}
+
+static void
+s_inputs (cellblock_client *client)
+{
+    static const int refused[] = {-CELLBLOCK_E_INVALID, -CELLBLOCK_E_LIMIT};
+    s_person person = {client, "Ada", 0, 0};
+    cellblock_run_options options = {
+        .size = sizeof options, .allow_stdin = 1, .on_event = s_answer_input, .context = &person};
+    cellblock_event *reply = cellblock_run (client, "ask", &options);
+
+    ok (reply != NULL &&
+            strstr (cellblock_event_content (reply, NULL), "Ada of input_request") != NULL,
+        "an answer with its question as parent");
+    ok (person.wrong == -CELLBLOCK_E_INVALID, "%s", cellblock_error_text (client));
+    cellblock_event_free (&reply);
+    person.says = NULL;
+    reply = cellblock_run (client, "ask", &options);
+    ok (reply != NULL && strstr (cellblock_event_content (reply, NULL), "an end of") != NULL,
+        "an end of file");
+    cellblock_event_free (&reply);
+    cb_auto_free char *large = calloc (1, CB_CTL_VALUE_MAX + 2);
+    memset (large, 'x', CB_CTL_VALUE_MAX + 1);
+    for (int i = 0; i < 2; i++) {
+        person.says = i == 0 ? "not \xff UTF-8" : large;
+        reply = cellblock_run (client, "ask", &options);
+        ok (person.answered == refused[i], "no answer of %.16s: %d", person.says, person.answered);
+        ok (reply != NULL && strstr (cellblock_event_content (reply, NULL), "interrupted") != NULL,
+            "the cell was interrupted then");
+        cellblock_event_free (&reply);
+    }
+}
+
 /* libzmq's descriptor goes deaf when a send takes the wake-up; ours must not. */
 static void
 s_descriptor (cellblock_client *client)
@@ -453,7 +303,7 @@ s_signals (cellblock_client *client)
 
 /* What the daemon said before it ended is delivered, then nothing hangs. */
 static void
-s_gone (s_daemon *daemon, cellblock_client *client)
+s_gone (cb_scripted *daemon, cellblock_client *client)
 {
     struct pollfd ready = {.fd = cellblock_fd (client), .events = POLLIN};
     int64_t list = cellblock_request (client, "list", NULL, NULL, 0);
@@ -476,7 +326,7 @@ s_gone (s_daemon *daemon, cellblock_client *client)
 static void *
 s_replace_file (void *context)
 {
-    const s_daemon *daemon = context;
+    const cb_scripted *daemon = context;
     char endpoint[CB_ENDPOINT_MAX];
     cb_auto_free char *text = cb_connfile_write (&daemon->file, NULL, NULL);
     cb_connfile old = daemon->file;
@@ -490,14 +340,14 @@ s_replace_file (void *context)
         (void)zmq_bind (router, endpoint);
     sem_post (daemon->ready);
     (void)zmq_poll (&item, 1, PATIENCE);
-    s_write_file (daemon, text);
+    cb_scripted_write (daemon, text);
     (void)zmq_close (router);
     (void)zmq_ctx_term (zmq);
     return NULL;
 }
 
 static void
-s_restarted (s_daemon *daemon)
+s_restarted (cb_scripted *daemon)
 {
     pthread_t thread;
     sem_t ready;
@@ -507,7 +357,7 @@ s_restarted (s_daemon *daemon)
     cb_random_hex (old.key, 32);
     (void)snprintf (old.ip, sizeof old.ip, "%s/old", daemon->folder);
     cb_auto_free char *text = cb_connfile_write (&old, NULL, NULL);
-    s_write_file (daemon, text);
+    cb_scripted_write (daemon, text);
     (void)sem_init (&ready, 0, 0);
     daemon->ready = &ready;
     (void)pthread_create (&thread, NULL, s_replace_file, daemon);
@@ -536,11 +386,11 @@ s_no_descriptors (const char *folder)
 int
 main (void)
 {
-    s_daemon daemon;
+    cb_scripted daemon;
     cellblock_client *client = NULL;
 
     s_bad_folders ();
-    s_start (&daemon);
+    cb_scripted_start (&daemon);
     s_no_descriptors (daemon.folder);
     s_restarted (&daemon);
     ok (cellblock_open (daemon.folder, &client) == 0, "open %s", cellblock_error_text (client));
@@ -552,6 +402,7 @@ main (void)
     s_bad_requests (client);
     s_kept (client);
     s_runs (client);
+    s_inputs (client);
     s_descriptor (client);
     s_hostile (client);
     s_signals (client);
@@ -563,6 +414,6 @@ main (void)
             strcmp (cellblock_code_name (CELLBLOCK_E_GONE), "gone") == 0 &&
             cellblock_code_of ("not_found") == CELLBLOCK_E_NOTFOUND,
         "names of codes");
-    s_stop (&daemon);
+    cb_scripted_stop (&daemon);
     return tap_done ();
 }
