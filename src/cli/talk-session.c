@@ -149,6 +149,7 @@ s_open_again (cb_talk *self, cb_err *err)
                 name);
     int result = s_make (self, &opening, &opened, err);
     cb_opened_done (&opened);
+    self->gone = self->gone && result < 0;
     return result;
 }
 

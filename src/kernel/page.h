@@ -15,7 +15,7 @@
 #include "wire/zmtp.h"
 
 /* Another layout is another version; another build is refused in any case. */
-#define CB_PAGE_VERSION 2
+#define CB_PAGE_VERSION 3
 /* Bytes for the floor above: of every state, written once, and of the running request's header
  * (CB_HEADER_MAX). */
 #define CB_PAGE_STATE  2560

@@ -29,9 +29,12 @@ static int
 s_start_anew (cb_session *self, cb_launch_left *left, cb_err *err)
 {
     cb_page *page = left->page;
+    const cb_saved *saved = (const cb_saved *)(const void *)page->work.above;
+    const cb_tape queue = {page, CB_AREA_QUEUE};
 
+    CB_TRY (cb_journal_check (&saved->queue, &queue, err));
     cb_launcher_kill_left (self->services->launcher, left->jail);
-    cb_session_restore_counts_ (self, (const cb_saved *)(const void *)page->work.above);
+    cb_session_restore_counts_ (self, saved);
     self->state = self->restarts > 0 ? CB_SESSION_RESTARTING : CB_SESSION_STARTING;
     cb_waiting_restore_ (self, page);
     CB_TRY (cb_session_launch_ (self, err));

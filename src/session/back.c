@@ -245,7 +245,8 @@ s_restore_cell (cb_session *self, const cb_saved *saved, cb_entry **ret_entry, c
     cb_page *page = cb_kernel_page (self->kernel);
     cb_part header = {page->shared->header, saved->header_size};
 
-    if (saved->header_size > CB_PAGE_HEADER || saved->identity_size > CB_ZMTP_IDENTITY_MAX)
+    if (saved->header_size > CB_PAGE_HEADER || saved->identity_size > CB_ZMTP_IDENTITY_MAX ||
+        saved->told_before > CB_PAGE_WAITING)
         return cb_fail (err, CB_E_PROTO, "its page makes no sense");
     if (saved->what == CB_SAVED_CELL) {
         CB_TRY (cb_requests_restore_ (self, saved, header, ret_entry, err));
@@ -253,6 +254,7 @@ s_restore_cell (cb_session *self, const cb_saved *saved, cb_entry **ret_entry, c
         return 0;
     }
     CB_TRY (cb_runs_restore_ (self, saved, header, ret_entry, err));
+    cb_fanout_has_lost ((*ret_entry)->fanout, saved->lost_messages, saved->lost_bytes);
     cb_save_keep_ (self, (*ret_entry)->fanout);
     if (saved->may_ask) {
         self->ask_at = cb_now () + ASK_MAX;
@@ -316,6 +318,11 @@ s_restore_over (cb_session *self, const cb_saved *saved)
 int
 cb_session_restore_ (cb_session *self, const cb_saved *saved, cb_err *err)
 {
+    const cb_tape journal = {cb_kernel_page (self->kernel), CB_AREA_JOURNAL};
+    const cb_tape queue = {journal.page, CB_AREA_QUEUE};
+
+    CB_TRY (cb_journal_check (&saved->journal, &journal, err));
+    CB_TRY (cb_journal_check (&saved->queue, &queue, err));
     cb_session_restore_counts_ (self, saved);
     self->output_used = saved->output_used != 0;
     self->output_mtime = saved->output_mtime;

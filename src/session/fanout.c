@@ -88,6 +88,22 @@ cb_fanout_told (const cb_fanout *self)
     return self->told;
 }
 
+void
+cb_fanout_lost (const cb_fanout *self, uint64_t *ret_messages, uint64_t *ret_bytes)
+{
+    *ret_messages = self->n_readers > 0 ? self->readers[0].lost_messages : 0;
+    *ret_bytes = self->n_readers > 0 ? self->readers[0].lost_bytes : 0;
+}
+
+void
+cb_fanout_has_lost (cb_fanout *self, uint64_t messages, uint64_t bytes)
+{
+    if (self->n_readers == 0)
+        return;
+    self->readers[0].lost_messages = messages;
+    self->readers[0].lost_bytes = bytes;
+}
+
 cb_part
 cb_fanout_header (const cb_fanout *self)
 {

@@ -38,6 +38,10 @@ uint64_t cb_fanout_told (const cb_fanout *self);
 void cb_fanout_was_told (cb_fanout *self, uint64_t told);
 /* The first reader, who was gone, is back. */
 void cb_fanout_resume (cb_fanout *self, cb_zpeer *peer);
+/* What the first reader lost and is told before the reply; the same for one of a broker before us.
+ */
+void cb_fanout_lost (const cb_fanout *self, uint64_t *ret_messages, uint64_t *ret_bytes);
+void cb_fanout_has_lost (cb_fanout *self, uint64_t messages, uint64_t bytes);
 /* The first reader's request's header. */
 cb_part cb_fanout_header (const cb_fanout *self);
 /* Whether all readers are gone, but for those who may come back. */

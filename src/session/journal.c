@@ -163,6 +163,27 @@ s_message (const cb_tape *tape, uint64_t at, const entry_head *head)
     return message;
 }
 
+int
+cb_journal_check (const cb_journal *self, const cb_tape *tape, cb_err *err)
+{
+    uint64_t number = self->first;
+    uint64_t at = self->begin;
+
+    if (at > self->end || self->end - at > s_room (tape))
+        return cb_fail (err, CB_E_PROTO, "its page makes no sense");
+    while (at < self->end) {
+        entry_head head;
+        s_read (tape, at, &head, sizeof head);
+        if (head.size < sizeof head || head.size > self->end - at)
+            return cb_fail (err, CB_E_PROTO, "its page makes no sense");
+        at += head.size;
+        number++;
+    }
+    if (number != self->next)
+        return cb_fail (err, CB_E_PROTO, "its page makes no sense");
+    return 0;
+}
+
 uint64_t
 cb_journal_tell (const cb_journal *self, const cb_tape *tape, uint64_t from,
                  cb_on_journal *on_message, void *context)

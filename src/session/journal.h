@@ -31,6 +31,10 @@ int cb_journal_fits (const cb_journal *self, const cb_tape *tape, const cb_zmsg 
 /* Forgets the first. In force with the next commit. */
 void cb_journal_forget (cb_journal *self, const cb_tape *tape);
 
+/* What was left behind, before it is gone on with: -CB_E_PROTO when it makes no sense. */
+int cb_journal_check (const cb_journal *self, const cb_tape *tape, cb_err *err)
+    __attribute__ ((warn_unused_result));
+
 /* The messages from number `from` on; how many of these were forgotten, or too large. Without
  * on_message they are only counted. */
 typedef void cb_on_journal (cb_zmsg *message, uint64_t number, void *context);

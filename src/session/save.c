@@ -80,6 +80,8 @@ cb_session_note_ (cb_session *self)
     if (entry == NULL || entry->run == NULL)
         return;
     cb_run_save (entry->run, &saved->run);
+    if (entry->fanout != NULL)
+        cb_fanout_lost (entry->fanout, &saved->lost_messages, &saved->lost_bytes);
     saved->replied = entry->replied != 0;
     saved->idle_told = entry->idle_told != 0;
 }

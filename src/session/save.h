@@ -54,9 +54,11 @@ typedef struct cb_saved {
     /* the cell */
     cb_run_saved run;
     cb_journal journal;
-    uint64_t told_before; /* messages that the client was told before the journal begins */
-    cb_usec over_at;      /* CB_SAVED_OVER: since when */
-    cb_journal queue;     /* requests that wait (waiting.c) */
+    uint64_t told_before;   /* messages that the client was told before the journal begins */
+    cb_usec over_at;        /* CB_SAVED_OVER: since when */
+    cb_journal queue;       /* requests that wait (waiting.c) */
+    uint64_t lost_messages; /* not sent to its client, who reads too slowly, and yet to be told */
+    uint64_t lost_bytes;
     uint32_t header_size; /* of the request's, which is in the page */
     uint32_t channel;     /* an attached client's */
     uint8_t stop_on_error;

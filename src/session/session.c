@@ -159,7 +159,9 @@ s_on_time (cb_source *source, void *context)
     if (now >= self->linger_at) {
         cb_err err = CB_ERR_INIT;
         self->linger_at = CB_USEC_NEVER;
-        (void)!cb_session_stop (self, "its cell is done", NULL, NULL, &err);
+        /* Somebody may use it meanwhile: then it ends behind his cell. */
+        if (self->running == NULL && self->queue == NULL)
+            (void)!cb_session_stop (self, "its cell is done", NULL, NULL, &err);
     }
     if (now >= s_expiry (self)) {
         cb_err err = CB_ERR_INIT;

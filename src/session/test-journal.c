@@ -82,6 +82,15 @@ main (void)
     ok (cb_journal_tell (&journal, tape, 400, on_message, &told) == 1 && told.n == 1 &&
             strcmp (told.first, "m401") == 0,
         "what is too large keeps its number");
+    ok (cb_journal_check (&journal, tape, NULL) == 0, "it can be gone on with");
+    for (int i = 0; i < 4; i++) {
+        cb_journal wrong = journal;
+        wrong.begin += i == 0 ? 3 : 0;
+        wrong.begin = i == 1 ? wrong.end + 1 : wrong.begin;
+        wrong.next += i == 2;
+        wrong.end += i == 3 ? CB_PAGE_JOURNAL : 0;
+        ok (cb_journal_check (&wrong, tape, NULL) == -CB_E_PROTO, "but not what makes no sense");
+    }
     journal.begin += 3;
     told.n = 0;
     (void)cb_journal_tell (&journal, tape, 0, on_message, &told);

@@ -146,6 +146,16 @@ cb_waiting_told_ (cb_entry *entry)
         (uint8_t)(told < UINT8_MAX ? told : UINT8_MAX);
 }
 
+/* The first ones that went make room. */
+static void
+s_forget_gone (cb_page *page, cb_journal *queue)
+{
+    const cb_tape tape = {page, CB_AREA_QUEUE};
+
+    while (queue->first < queue->next && s_is_gone (page->shared->gone, queue->first))
+        cb_journal_forget (queue, &tape);
+}
+
 void
 cb_waiting_forget_ (cb_session *self, cb_entry *entry)
 {
@@ -153,22 +163,16 @@ cb_waiting_forget_ (cb_session *self, cb_entry *entry)
         return;
     cb_page *page = cb_kernel_page (self->kernel);
     cb_journal *queue = &cb_session_saved_ (self)->queue;
-    const cb_tape tape = {page, CB_AREA_QUEUE};
     entry->is_kept = 0;
-    if (entry->number != queue->first) {
-        s_set_gone (page->shared->gone, entry->number, 1);
-        return;
-    }
-    do
-        cb_journal_forget (queue, &tape);
-    while (queue->first < queue->next && s_is_gone (page->shared->gone, queue->first));
+    s_set_gone (page->shared->gone, entry->number, 1);
+    s_forget_gone (page, queue);
 }
 
 /* ---- reading ---- */
 
 typedef struct restoring {
     cb_session *session;
-    const cb_page *page;
+    cb_page *page;
     const char *over; /* id of the cell that was done last */
 } restoring;
 
@@ -257,7 +261,7 @@ static void
 s_on_record (cb_zmsg *message, uint64_t number, void *context)
 {
     restoring *self = context;
-    const cb_page_shared *shared = self->page->shared;
+    cb_page_shared *shared = self->page->shared;
     cb_session *session = self->session;
     cb_entry *entry = NULL;
     cb_err err = CB_ERR_INIT;
@@ -269,6 +273,7 @@ s_on_record (cb_zmsg *message, uint64_t number, void *context)
         cb_log_warn ("a request that waited is lost", CB_STR ("session", session->name),
                      CB_STR ("why", err.text));
     if (result < 0 || s_has_begun (self, entry)) {
+        s_set_gone (shared->gone, number, 1);
         cb_entry_destroy (&entry);
         return;
     }
@@ -282,7 +287,7 @@ s_on_record (cb_zmsg *message, uint64_t number, void *context)
 void
 cb_waiting_restore_ (cb_session *self, cb_page *page)
 {
-    const cb_saved *saved = (const cb_saved *)(const void *)page->work.above;
+    cb_saved *saved = (cb_saved *)(void *)page->work.above;
     restoring all = {.session = self, .page = page, .over = ""};
     const cb_tape tape = {page, CB_AREA_QUEUE};
 
@@ -292,4 +297,6 @@ cb_waiting_restore_ (cb_session *self, cb_page *page)
         memchr (saved->run.msg_id, '\0', sizeof saved->run.msg_id) != NULL)
         all.over = saved->run.msg_id;
     (void)cb_journal_tell (&saved->queue, &tape, saved->queue.first, s_on_record, &all);
+    /* One that had begun is nobody's to forget any more, and would hold up all behind it. */
+    s_forget_gone (page, &saved->queue);
 }

@@ -9,6 +9,8 @@ import pytest
 import zmq
 
 import leaks
+from test_survival import (THERE, another_broker, kill_broker, receive_until, resume,
+                           until_there)
 from wireclient import HOLD, PATIENCE, Client, endpoint, let_go, stream_text
 
 SLEEP = "import time\ntime.sleep(60)"
@@ -494,6 +496,26 @@ def test_readers_that_do_not_read(new_house):
         assert message.content["status"] == "ok" and lost > 0
         assert kept < 80 << 20 <= kept + lost
         one.close()
+
+
+@pytest.mark.limit(300)
+def test_what_was_lost_is_told_by_the_next_broker(new_house):
+    """A client did not read and lost output; the broker that counted it dies before it says so."""
+    house = new_house().start("--set", "profile.default.output=200 MiB")
+    looker = house.client()
+    looker.call("new", name="amber", wait=True)
+    deaf = Deaf(house.connection())
+    request = deaf.send("run", {"session": "amber", "code":
+                                "for i in range(150): print('x' * 1048575)\n" + THERE + HOLD})
+    until_there(house, "amber")
+    another_broker(house, kill_broker(house))
+    deaf.close()
+    fresh, _ = resume(house, looker, request, 0)
+    let_go(fresh, "amber")
+    rest = receive_until(fresh, request, "run_reply")
+    told = [one.content for one in rest if one.type == "lost" and "forgotten" not in one.content]
+    assert len(told) == 1 and told[0]["messages"] > 0 and told[0]["bytes"] > 10 << 20
+    assert rest[-1].content["status"] == "ok"
 
 
 @pytest.mark.plain
