@@ -121,9 +121,10 @@ cb_random_hex (char *text, size_t size)
 {
     static const char digits[] = "0123456789abcdef";
 
+    /* Into the second half of the text, which grows behind what is read. */
+    cb_random (text + size, size);
     for (size_t i = 0; i < size; i++) {
-        unsigned char byte;
-        cb_random (&byte, 1);
+        unsigned char byte = (unsigned char)text[size + i];
         text[2 * i] = digits[byte >> 4];
         text[2 * i + 1] = digits[byte & 15];
     }

@@ -171,7 +171,7 @@ cb_cells_on_ready_ (cb_session *self)
 /* ---- the kernel's words ---- */
 
 /* Reply or idle came. The first of them says that the work is done: what it cost is read then,
- * while the other is on its way. */
+ * while the other is on its way. Only clients of the control API are told. */
 static void
 s_progress (cb_session *self)
 {
@@ -181,8 +181,10 @@ s_progress (cb_session *self)
         s_end_running (self);
         return;
     }
-    cb_kernel_usage (self->kernel, &usage);
-    cb_run_note_usage (self->running->run, &usage);
+    if (self->running->fanout != NULL) {
+        cb_kernel_usage (self->kernel, &usage);
+        cb_run_note_usage (self->running->run, &usage);
+    }
     cb_session_arm_ (self);
 }
 
@@ -425,7 +427,7 @@ s_begin (cb_session *self)
 {
     cb_entry *entry = self->queue;
     cb_err err = CB_ERR_INIT;
-    cb_usage usage;
+    cb_usage usage = {.known = 0};
     cb_facts facts;
 
     cb_cells_unlink_ (self, &self->queue);
@@ -433,7 +435,8 @@ s_begin (cb_session *self)
     if (entry->run != NULL) {
         s_becomes_running (self, entry);
         self->late = 0;
-        cb_kernel_usage_cpu (self->kernel, &usage);
+        if (entry->fanout != NULL)
+            cb_kernel_usage_cpu (self->kernel, &usage);
         cb_kernel_look (self->kernel, 0, &facts);
         cb_run_begin (entry->run, cb_now (), &usage, &facts);
         cb_save_begin_ (self, entry);
