@@ -390,7 +390,7 @@ main (void)
     cellblock_client *client = NULL;
 
     s_bad_folders ();
-    cb_scripted_start (&daemon);
+    ok (cb_scripted_start (&daemon), "a scripted daemon in %s", daemon.folder);
     s_no_descriptors (daemon.folder);
     s_restarted (&daemon);
     ok (cellblock_open (daemon.folder, &client) == 0, "open %s", cellblock_error_text (client));

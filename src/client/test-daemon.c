@@ -3,7 +3,6 @@
 
 #include "base/fdio.h"
 #include "base/jsonx.h"
-#include "base/tap.h"
 #include "base/tree.h"
 
 #include <fcntl.h>
@@ -198,14 +197,15 @@ cb_scripted_write (const cb_scripted *self, const char *text)
     (void)cb_write_file (folder, "broker.json", text, strlen (text), NULL);
 }
 
-void
+bool
 cb_scripted_start (cb_scripted *self)
 {
     char endpoint[CB_ENDPOINT_MAX];
 
     memset (self, 0, sizeof *self);
     (void)snprintf (self->folder, sizeof self->folder, "/tmp/cb-test-XXXXXX");
-    ok (mkdtemp (self->folder) != NULL, "a folder of its own");
+    if (mkdtemp (self->folder) == NULL)
+        return false;
     cb_connfile_init (&self->file);
     cb_connfile_new_key (&self->file);
     (void)snprintf (self->file.ip, sizeof self->file.ip, "%s/c", self->folder);
@@ -215,11 +215,12 @@ cb_scripted_start (cb_scripted *self)
     self->stranger = cb_signer_new ("another", "hmac-sha256", NULL);
     cb_auto_free char *text = cb_connfile_write (&self->file, NULL, NULL);
     cb_scripted_write (self, text);
-    ok (cb_connfile_endpoint (&self->file, CB_CHANNEL_SHELL, endpoint, NULL) == 0, "%s", endpoint);
+    if (cb_connfile_endpoint (&self->file, CB_CHANNEL_SHELL, endpoint, NULL) < 0)
+        return false;
     self->context = zmq_ctx_new ();
     self->router = zmq_socket (self->context, ZMQ_ROUTER);
-    (void)zmq_bind (self->router, endpoint);
-    (void)pthread_create (&self->thread, NULL, s_main, self);
+    return zmq_bind (self->router, endpoint) == 0 &&
+           pthread_create (&self->thread, NULL, s_main, self) == 0;
 }
 
 void

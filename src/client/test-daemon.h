@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdbool.h>
 
 typedef struct cb_scripted {
     char folder[64];
@@ -22,8 +23,9 @@ typedef struct cb_scripted {
     cb_zmsg *run; /* the request that an interrupt ends */
 } cb_scripted;
 
-/* With a folder and a broker.json of its own. */
-void cb_scripted_start (cb_scripted *self);
+/* With a folder and a broker.json of its own; false: it cannot. Never two TAP counters in one
+ * program: only the test itself says ok. */
+bool cb_scripted_start (cb_scripted *self);
 /* Its thread is joined already. */
 void cb_scripted_stop (cb_scripted *self);
 /* Writes broker.json. */

@@ -16,6 +16,7 @@ VIOLATIONS = {
         ("src/wire/x.c", "/* x.c - x */\n#include <systemd/sd-event.h>\n", "belongs to"),
         ("src/kernel/x.c", "/* x.c - x */\n#include <zmq.h>\n", "belongs to"),
         ("src/wire/x.c", '/* x.c - x */\n#include "base/tap.h"\n', "only unit tests"),
+        ("src/wire/test-x.c", '/* test-x.c - x */\n#include "base/tap.h"\n', "with a main"),
         ("src/session/x.c", "int f (void) { return json_loads (x, 0, NULL) != NULL; }\n",
          "JSON is parsed"),
         ("src/warden/x.c", '#include "base/jsonx.h"\n', "holds no JSON"),
