@@ -43,6 +43,7 @@ class Client:
         self.connection = connection
         self.key = (connection["key"] if key is None else key).encode()
         self.session = uuid.uuid4().hex
+        self.others = {}  # came while another request was waited for: [message] by request
         self.context = zmq.Context()
         self.socket = self.context.socket(zmq.DEALER)
         self.socket.linger = 0
@@ -97,13 +98,17 @@ class Client:
     def wait(self, request, verb, timeout=PATIENCE):
         """The reply to a request, and the events before it: (reply, [event])."""
         events, until = [], time.monotonic() + timeout
+        early = self.others.pop(request, [])
         while True:
-            message = self.receive(until - time.monotonic())
+            message = early.pop(0) if early else self.receive(until - time.monotonic())
             if message.parent != request:
-                continue
-            if message.type == verb + "_reply":
+                self.others.setdefault(message.parent, []).append(message)
+            elif message.type == verb + "_reply":
+                if early:
+                    self.others[request] = early
                 return message, events
-            events.append(message)
+            else:
+                events.append(message)
 
     def ask(self, verb, timeout=PATIENCE, buffers=(), **content):
         """Sends a request and returns (reply, events)."""
@@ -128,8 +133,12 @@ HOLD = ("import os as _os, time as _time\n"
 
 
 def let_go(client, session):
-    """Lets a cell of the session go on that waits in HOLD."""
-    reply, _ = client.ask("put", buffers=(b"",), session=session, path="go", eof=True)
+    """Lets a cell of the session go on that waits in HOLD.
+
+    By a connection of its own: the cell's last words may come before the answer to this.
+    """
+    with Client(client.connection) as other:
+        reply, _ = other.ask("put", buffers=(b"",), session=session, path="go", eof=True)
     assert reply.content["status"] == "ok", reply.content
 
 
