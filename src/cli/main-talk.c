@@ -10,19 +10,11 @@ main (int argc, char **argv)
 {
     static cb_cli cli;
     static cb_task_options options;
-    static cb_words words;
     cb_err err = CB_ERR_INIT;
-    cb_option rows[CB_TASK_ROWS];
-    const cb_option globals[] = {
-        CB_CLI_COMMON (&cli),
-        {0},
-    };
-    const cb_options_rules rules = {rows, globals, true};
 
-    cb_task_rows (&options, rows);
     (void)signal (SIGPIPE, SIG_IGN);
-    int outcome = argc > 0 ? cb_options_parse (&rules, argv, &words, &err) : CB_OPTIONS_HELP;
-    if (outcome == CB_OPTIONS_OK && (isatty (STDIN_FILENO) != 1 || words.count > 0))
+    int outcome = argc > 0 ? cb_task_parse (&options, &cli, argv, &err) : CB_OPTIONS_HELP;
+    if (outcome == CB_OPTIONS_OK && isatty (STDIN_FILENO) != 1)
         outcome = CB_OPTIONS_HELP;
     if (outcome == CB_OPTIONS_HELP)
         outcome =

@@ -33,6 +33,22 @@ cb_task_rows (cb_task_options *self, cb_option rows[CB_TASK_ROWS])
     memcpy (rows, made, sizeof made);
 }
 
+int
+cb_task_parse (cb_task_options *self, cb_cli *cli, char **argv, cb_err *err)
+{
+    static cb_words words;
+    cb_option rows[CB_TASK_ROWS];
+    const cb_option globals[] = {
+        CB_CLI_COMMON (cli),
+        {0},
+    };
+    const cb_options_rules rules = {rows, globals, true};
+
+    cb_task_rows (self, rows);
+    int outcome = cb_options_parse (&rules, argv, &words, err);
+    return outcome == CB_OPTIONS_OK && words.count > 0 ? CB_OPTIONS_HELP : outcome;
+}
+
 const char *
 cb_task_given (const cb_task_options *self, int takers)
 {

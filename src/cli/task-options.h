@@ -3,6 +3,7 @@
 #ifndef CB_CLI_TASK_OPTIONS_H
 #define CB_CLI_TASK_OPTIONS_H
 
+#include "cli/cli.h"
 #include "cli/options.h"
 
 #include <stdint.h>
@@ -33,6 +34,10 @@ typedef struct cb_task_options {
 
 /* The rows, which put what they find into self. */
 void cb_task_rows (cb_task_options *self, cb_option rows[CB_TASK_ROWS]);
+
+/* Reads the words of a program that stands where a command would: what cellblock looked at already.
+ * Returns an outcome of cb_options_parse, without words too many: CB_OPTIONS_HELP. */
+int cb_task_parse (cb_task_options *self, cb_cli *cli, char **argv, cb_err *err);
 
 /* Who takes an option. */
 enum { CB_FOR_TASK = 1, CB_FOR_PROMPT = 2 };

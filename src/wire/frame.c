@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/table.h"
+#include "wire/html.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,19 +41,9 @@ static const char s_head[] =
     "tbody tr:nth-child(odd){background:#f5f5f5}svg{display:block;max-width:100%}</style>";
 
 static int
-s_lower (char c)
-{
-    return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
-}
-
-static int
 s_begins (const char *at, const char *end, const char *text)
 {
-    while (*text != '\0' && at < end && s_lower (*at) == *text) {
-        at++;
-        text++;
-    }
-    return *text == '\0';
+    return cb_part_begins ((cb_part){at, (size_t)(end - at)}, text);
 }
 
 /* ---- what it would need ---- */

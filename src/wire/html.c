@@ -154,9 +154,8 @@ s_rest (cb_part part, size_t skip)
     return (cb_part){part.data + skip, part.size - skip};
 }
 
-/* Whether the part begins with text, which is in lower case. */
-static int
-s_begins (cb_part part, const char *text)
+int
+cb_part_begins (cb_part part, const char *text)
 {
     size_t size = strlen (text);
 
@@ -184,7 +183,8 @@ s_is_number (cb_part value)
     cb_part unit = s_rest (value, digits);
 
     return digits > 0 && value.size <= 16 &&
-           (unit.size == 0 || s_begins (unit, "%") || s_begins (unit, "px")) && unit.size <= 2;
+           (unit.size == 0 || cb_part_begins (unit, "%") || cb_part_begins (unit, "px")) &&
+           unit.size <= 2;
 }
 
 static int
@@ -202,13 +202,13 @@ s_is_words (cb_part value)
 static int
 s_is_blank_target (cb_part value)
 {
-    return value.size == 6 && s_begins (value, "_blank");
+    return value.size == 6 && cb_part_begins (value, "_blank");
 }
 
 static int
 s_is_type (cb_part value)
 {
-    return s_is_word (value) || (value.size == 8 && s_begins (value, "text/css"));
+    return s_is_word (value) || (value.size == 8 && cb_part_begins (value, "text/css"));
 }
 
 static int
@@ -280,8 +280,8 @@ s_are_classes (cb_part value)
 static int
 s_is_link (cb_part value)
 {
-    if (!s_begins (value, "http://") && !s_begins (value, "https://") &&
-        !s_begins (value, "mailto:"))
+    if (!cb_part_begins (value, "http://") && !cb_part_begins (value, "https://") &&
+        !cb_part_begins (value, "mailto:"))
         return 0;
     return s_is_all (value, "-._~:/?#[]@!$&()*+,;=%");
 }
@@ -292,12 +292,12 @@ s_is_picture (cb_part value)
 {
     static const char *const kinds[] = {"png", "jpeg", "gif", "webp"};
 
-    if (!s_begins (value, "data:image/"))
+    if (!cb_part_begins (value, "data:image/"))
         return 0;
     cb_part rest = s_rest (value, strlen ("data:image/"));
     for (size_t i = 0; i < CB_COUNT (kinds); i++) {
         size_t size = strlen (kinds[i]);
-        if (s_begins (rest, kinds[i]) && s_begins (s_rest (rest, size), ";base64,"))
+        if (cb_part_begins (rest, kinds[i]) && cb_part_begins (s_rest (rest, size), ";base64,"))
             return s_is_all (s_rest (rest, size + strlen (";base64,")), "+/=");
     }
     return 0;
@@ -490,7 +490,7 @@ s_sheet (scan *self)
     const char *from = self->at;
     const char *to = memchr (from, '<', (size_t)(self->end - from));
 
-    if (to == NULL || !s_begins ((cb_part){to, (size_t)(self->end - to)}, end))
+    if (to == NULL || !cb_part_begins ((cb_part){to, (size_t)(self->end - to)}, end))
         return 0;
     self->at = to + sizeof end - 1;
     return cb_css_is_sheet ((cb_part){from, (size_t)(to - from)});
@@ -527,13 +527,13 @@ s_close (scan *self, const char *name)
 static int
 s_comment (scan *self)
 {
-    if (!s_begins ((cb_part){self->at, (size_t)(self->end - self->at)}, "!--"))
+    if (!cb_part_begins ((cb_part){self->at, (size_t)(self->end - self->at)}, "!--"))
         return 0;
     self->at += 3;
     while (self->at < self->end && !s_is_in ("-<>", *self->at) &&
            ((unsigned char)*self->at >= 0x20 || s_is_in (BLANKS, *self->at)))
         self->at++;
-    if (!s_begins ((cb_part){self->at, (size_t)(self->end - self->at)}, "-->"))
+    if (!cb_part_begins ((cb_part){self->at, (size_t)(self->end - self->at)}, "-->"))
         return 0;
     self->at += 3;
     return 1;

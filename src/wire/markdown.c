@@ -18,21 +18,6 @@ s_is_letter (char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-static int
-s_begins (cb_part part, const char *text)
-{
-    size_t size = strlen (text);
-
-    if (part.size < size)
-        return 0;
-    for (size_t i = 0; i < size; i++) {
-        char c = part.data[i];
-        if ((c >= 'A' && c <= 'Z' ? c | 0x20 : c) != text[i])
-            return 0;
-    }
-    return 1;
-}
-
 static cb_part
 s_rest (cb_part part, size_t skip)
 {
@@ -73,7 +58,7 @@ s_on_bracket (cb_part at)
     while (rest.size > 0 && memchr (" \t\r\n", rest.data[0], 4) != NULL)
         rest = s_rest (rest, 1);
     for (size_t i = 0; i < CB_COUNT (schemes); i++)
-        if (s_begins (rest, schemes[i]))
+        if (cb_part_begins (rest, schemes[i]))
             return 2;
     return 0;
 }
@@ -90,11 +75,11 @@ s_on_mark (cb_part at)
     /* Its end byte too: there are no zero bytes in it. */
     while (size < at.size && memchr ("[]\\<>`$@\"\n", at.data[size], 11) == NULL)
         size++;
-    if (!s_begins (s_rest (at, size), "](data:image/"))
+    if (!cb_part_begins (s_rest (at, size), "](data:image/"))
         return 0;
     size += strlen ("](data:image/");
     for (size_t i = 0; i < CB_COUNT (kinds); i++)
-        if (s_begins (s_rest (at, size), kinds[i]))
+        if (cb_part_begins (s_rest (at, size), kinds[i]))
             return size;
     return 0;
 }
