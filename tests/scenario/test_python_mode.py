@@ -214,13 +214,16 @@ def test_ctrl_c_interrupts_the_cell_and_not_the_program(prompt):
 
 
 def test_ctrl_c_at_the_prompt(prompt):
+    """The terminal throws away what it holds when Ctrl-C comes: what was typed is on the screen."""
     prompt.put("half a line")
+    prompt.wait_end("half a line")
     prompt.keys("C-c")
     prompt.wait(">>> half a line^C\n>>>")
     prompt.keys("C-c")
     prompt.wait(">>> ^C\n>>>")
     run(prompt, "for i in range(3):", "\n...")
     prompt.put("print(i)")
+    prompt.wait_end("print(i)")
     prompt.keys("C-c")
     prompt.wait_end(PROMPT)
     run(prompt, "'still' + ' here'")
@@ -358,6 +361,7 @@ def test_a_terminal_that_knows_only_ascii(daemon, terminal):
 
 def test_stopped_and_continued(prompt):
     prompt.put("'begun ")
+    prompt.wait_end(">>> 'begun")
     prompt.keys("C-z")
     prompt.wait("Stopped")
     prompt.type("stty -a | tr ' ' '\\n' | grep -x echo")
