@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,13 +70,30 @@ s_set (void *socket, int option, int value)
     return zmq_setsockopt (socket, option, &value, sizeof value);
 }
 
+/* A context's first socket starts libzmq's threads, which block all signals as the first thing they
+ * do: one that is late to run takes a signal meant for the program, with the action of nobody's
+ * choosing (a Ctrl-C killed a `cellblock run` that waits for it by signalfd). So they are started
+ * with all signals blocked. */
+static void
+s_make_sockets (cb_link *self)
+{
+    sigset_t all;
+    sigset_t before;
+
+    (void)sigfillset (&all);
+    int blocked = pthread_sigmask (SIG_BLOCK, &all, &before) == 0;
+    self->dealer = zmq_socket (self->context, ZMQ_DEALER);
+    self->monitor = zmq_socket (self->context, ZMQ_PAIR);
+    if (blocked)
+        (void)pthread_sigmask (SIG_SETMASK, &before, NULL);
+}
+
 static int
 s_open_sockets (cb_link *self, cb_err *err)
 {
     const int64_t largest = CB_LINK_MESSAGE_MAX;
 
-    self->dealer = zmq_socket (self->context, ZMQ_DEALER);
-    self->monitor = zmq_socket (self->context, ZMQ_PAIR);
+    s_make_sockets (self);
     if (self->dealer == NULL || self->monitor == NULL)
         return s_zmq_fail (err, "no ZeroMQ socket");
     if (s_set (self->dealer, ZMQ_LINGER, 0) < 0 || s_set (self->monitor, ZMQ_LINGER, 0) < 0 ||
