@@ -439,3 +439,20 @@ rig_expect (rig *self, int line, uint32_t type, uint64_t serial, cb_launch_in *r
             return CB_LAUNCH_FAILED;
     }
 }
+
+const cb_launch_exited *
+rig_exited (rig *self)
+{
+    static cb_launch_in in;
+    static cb_launch_exited exited;
+
+    if (rig_expect (self, RIG_BROKER, CB_LAUNCH_EXITED, 0, &in) != CB_LAUNCH_EXITED)
+        return NULL;
+    memcpy (&exited, in.body, sizeof exited);
+    printf ("# exited: signal %d status %d killed %u oom %llu pids %llu peak %llu cpu %llu "
+            "\"%.300s\"\n",
+            exited.signal, exited.status, exited.killed, (unsigned long long)exited.oom_kills,
+            (unsigned long long)exited.pids_hits, (unsigned long long)exited.peak_memory,
+            (unsigned long long)exited.cpu_usec, exited.text);
+    return &exited;
+}

@@ -66,4 +66,8 @@ uint64_t rig_send_open (rig *self, int line, uint64_t jail, uint32_t mode, const
  * packet is *ret_in until the next call; its descriptors are closed then. */
 uint32_t rig_expect (rig *self, int line, uint32_t type, uint64_t serial, cb_launch_in *ret_in);
 
+/* The next EXITED on the broker's line, said in a comment too; NULL: it does not come. Holds until
+ * the next call. */
+const cb_launch_exited *rig_exited (rig *self);
+
 #endif

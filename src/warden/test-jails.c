@@ -42,21 +42,6 @@ s_start (const char *code)
     return type;
 }
 
-static const cb_launch_exited *
-s_exited (void)
-{
-    static cb_launch_exited exited;
-
-    if (rig_expect (&s_rig, RIG_BROKER, CB_LAUNCH_EXITED, 0, &s_in) != CB_LAUNCH_EXITED)
-        return NULL;
-    memcpy (&exited, s_in.body, sizeof exited);
-    printf ("# exited: signal %d status %d oom %llu pids %llu peak %llu cpu %llu \"%.300s\"\n",
-            exited.signal, exited.status, (unsigned long long)exited.oom_kills,
-            (unsigned long long)exited.pids_hits, (unsigned long long)exited.peak_memory,
-            (unsigned long long)exited.cpu_usec, exited.text);
-    return &exited;
-}
-
 /* Sends a request and waits; FAILED's text is in s_text. */
 static uint32_t
 s_ask (uint32_t type, uint64_t jail, uint32_t answer)
@@ -108,7 +93,7 @@ static void
 s_kill (uint64_t jail)
 {
     ok (s_ask (CB_LAUNCH_KILL, jail, CB_LAUNCH_DONE) == CB_LAUNCH_DONE, "KILL is answered at once");
-    const cb_launch_exited *exited = s_exited ();
+    const cb_launch_exited *exited = rig_exited (&s_rig);
     ok (exited != NULL && exited->killed && exited->was_started, "and EXITED follows");
 }
 
@@ -172,18 +157,18 @@ s_test_endings (void)
     ok (s_start_held ("import sys\nprint('bye', file=sys.stderr)\nsys.exit(7)\n") ==
             CB_LAUNCH_STARTED,
         "a jail that exits: %s", s_text);
-    const cb_launch_exited *exited = s_exited ();
+    const cb_launch_exited *exited = rig_exited (&s_rig);
     ok (exited != NULL && exited->status == 7 && exited->signal == 0 && !exited->killed &&
             strcmp (exited->text, "bye") == 0,
         "its status and last words come");
 
     ok (s_start_held ("import sys\nsys.exit(137)\n") == CB_LAUNCH_STARTED, "status 137");
-    exited = s_exited ();
+    exited = rig_exited (&s_rig);
     ok (exited != NULL && (exited->status == 137 || exited->signal == 9),
         "is no signal where Linux tells (6.15)");
 
     ok (s_start_held ("import os\nos.abort()\n") == CB_LAUNCH_STARTED, "a jail that aborts");
-    exited = s_exited ();
+    exited = rig_exited (&s_rig);
     ok (exited != NULL && exited->signal == SIGABRT && exited->status == 0, "by its signal");
 
     ok (s_start ("import time\nopen('/work/ready', 'w').close()\ntime.sleep(600)\n") ==
@@ -191,14 +176,14 @@ s_test_endings (void)
             s_wait_file (s_jail, "work/ready"),
         "a jail that waits");
     ok (s_signal (s_jail, SIGINT) == CB_LAUNCH_DONE, "gets SIGINT");
-    exited = s_exited ();
+    exited = rig_exited (&s_rig);
     ok (exited != NULL && exited->signal == SIGINT && strstr (exited->text, "KeyboardInterrupt"),
         "and dies of it");
 
     ok (s_start_held ("import os\nwhile True: os.write(2, b'\\xff\\x1b' * 3000)\n") ==
             CB_LAUNCH_STARTED,
         "a jail that floods its standard error");
-    exited = s_exited ();
+    exited = rig_exited (&s_rig);
     ok (exited != NULL && strlen (exited->text) > 900 && strspn (exited->text, "?") > 100,
         "is read to the bound only, and harmless");
 }
@@ -214,7 +199,7 @@ s_test_memory (void)
         return;
     }
     ok (s_open (s_jail, CB_OPEN_CREATE, "work/go") == CB_LAUNCH_OPENED, "begun: %s", s_text);
-    const cb_launch_exited *exited = s_exited ();
+    const cb_launch_exited *exited = rig_exited (&s_rig);
     ok (exited != NULL && exited->signal == SIGKILL && exited->oom_kills > 0 && !exited->killed,
         "is killed by its group, and that is told");
     ok (exited != NULL && exited->peak_memory > 100 << 20 && exited->cpu_usec > 0,
@@ -289,7 +274,7 @@ static void
 s_failed_process (const char *what, const char *words)
 {
     s_failed_start (what, words);
-    const cb_launch_exited *exited = s_exited ();
+    const cb_launch_exited *exited = rig_exited (&s_rig);
     ok (exited != NULL && !exited->was_started && strstr (exited->text, words) != NULL,
         "EXITED says it too");
 }
@@ -357,7 +342,7 @@ s_test_bad_stages (void)
     rig_script (&s_rig, "cellblock-jail", "#!/bin/sh\nsleep 600 &\nsleep 600\n");
     uint64_t serial = rig_send_start (&s_rig, ++s_jail, &s_spec, SLEEP);
     ok (s_ask (CB_LAUNCH_KILL, s_jail, CB_LAUNCH_DONE) == CB_LAUNCH_DONE, "a start is killed");
-    ok (s_exited () != NULL, "and all of it ends");
+    ok (rig_exited (&s_rig) != NULL, "and all of it ends");
     (void)serial;
     rig_script (&s_rig, "cellblock-jail", NULL);
 }

@@ -81,25 +81,11 @@ s_start (const char *what, const char *code)
     return type == CB_LAUNCH_STARTED ? s_in.body : NULL;
 }
 
-static const cb_launch_exited *
-s_exited (void)
-{
-    static cb_launch_exited exited;
-
-    if (rig_expect (&s_rig, RIG_BROKER, CB_LAUNCH_EXITED, 0, &s_in) != CB_LAUNCH_EXITED)
-        return NULL;
-    memcpy (&exited, s_in.body, sizeof exited);
-    printf ("# exited: signal %d status %d killed %u oom %llu peak %llu MiB \"%.200s\"\n",
-            exited.signal, exited.status, exited.killed, (unsigned long long)exited.oom_kills,
-            (unsigned long long)(exited.peak_memory / MIB), exited.text);
-    return &exited;
-}
-
 static void
 s_kill (void)
 {
     (void)rig_send (&s_rig, (rig_request){RIG_BROKER, CB_LAUNCH_KILL, s_jail, NULL, 0});
-    const cb_launch_exited *exited = s_exited ();
+    const cb_launch_exited *exited = rig_exited (&s_rig);
     ok (exited != NULL && exited->killed && exited->oom_kills == 0, "it lived until it was killed");
 }
 
@@ -109,7 +95,7 @@ s_is_over (const char *what, const char *code)
 {
     if (s_start (what, code) == NULL)
         return;
-    const cb_launch_exited *exited = s_exited ();
+    const cb_launch_exited *exited = rig_exited (&s_rig);
     ok (exited != NULL && exited->oom_kills > 0 && !exited->killed && exited->was_started,
         "it ends, and the memory limit is told as the cause");
     ok (exited != NULL && exited->peak_memory > 100 * MIB, "with its peak");

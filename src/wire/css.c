@@ -7,6 +7,7 @@
 #include "wire/css.h"
 
 #include "base/table.h"
+#include "wire/text.h"
 
 /* Bytes of a property's or function's name, end included. */
 #define NAME_MAX_ 24
@@ -98,24 +99,12 @@ static const css_name s_functions[] = {
     {"hsl"}, {"hsla"}, {"linear-gradient"}, {"rgb"}, {"rgba"},
 };
 
-static int
-s_is_in (const char *set, char c)
-{
-    return c != '\0' && strchr (set, c) != NULL;
-}
-
-static int
-s_is_alnum (char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 static cb_part
 s_trim (const char *at, const char *end)
 {
-    while (at < end && s_is_in (" \t\n\r", *at))
+    while (at < end && cb_text_is_in (" \t\n\r", *at))
         at++;
-    while (end > at && s_is_in (" \t\n\r", end[-1]))
+    while (end > at && cb_text_is_in (" \t\n\r", end[-1]))
         end--;
     return (cb_part){at, (size_t)(end - at)};
 }
@@ -149,7 +138,7 @@ s_is_function (const char *start, const char *parenthesis)
     const char *word = parenthesis;
     char text[NAME_MAX_];
 
-    while (word > start && (s_is_alnum (word[-1]) || s_is_in ("-_", word[-1])))
+    while (word > start && (cb_text_is_alnum (word[-1]) || cb_text_is_in ("-_", word[-1])))
         word--;
     return s_lower ((cb_part){word, (size_t)(parenthesis - word)}, text) &&
            CB_TABLE_FIND (s_functions, text) != NULL;
@@ -161,7 +150,7 @@ s_behind_quoted (const char *at, const char *end)
 {
     char quote = *at++;
 
-    while (at < end && (s_is_alnum (*at) || s_is_in (" -_.", *at)))
+    while (at < end && (cb_text_is_alnum (*at) || cb_text_is_in (" -_.", *at)))
         at++;
     return at < end && *at == quote ? at + 1 : NULL;
 }
@@ -173,20 +162,20 @@ s_is_value (cb_part value)
     int depth = 0;
 
     for (const char *at = value.data; at < end; at++) {
-        if (s_is_alnum (*at))
+        if (cb_text_is_alnum (*at))
             continue;
         if (*at == '(' && (++depth > DEPTH_MAX || !s_is_function (value.data, at)))
             return 0;
         if (*at == ')' && --depth < 0)
             return 0;
-        if (*at == '-' && at + 1 < end && s_is_in (DIGITS ".", at[1]))
+        if (*at == '-' && at + 1 < end && cb_text_is_in (DIGITS ".", at[1]))
             return 0;
-        if (s_is_in ("\"'", *at)) {
+        if (cb_text_is_in ("\"'", *at)) {
             at = s_behind_quoted (at, end);
             if (at == NULL)
                 return 0;
             at--;
-        } else if (!s_is_in (" \t\n\r.%#,+!-()", *at)) {
+        } else if (!cb_text_is_in (" \t\n\r.%#,+!-()", *at)) {
             return 0;
         }
     }
@@ -220,13 +209,13 @@ s_is_selector (cb_part one)
     static const char table[] = ".dataframe";
     static const size_t table_size = sizeof table - 1;
     int is_table = one.size >= table_size && memcmp (one.data, table, table_size) == 0 &&
-                   (one.size == table_size || s_is_in (" \t\n\r>:.", one.data[table_size]));
+                   (one.size == table_size || cb_text_is_in (" \t\n\r>:.", one.data[table_size]));
     int is_id = one.size > 3 && memcmp (one.data, "#T_", 3) == 0;
 
     if (!is_table && !is_id)
         return 0;
     for (size_t i = 0; i < one.size; i++)
-        if (!s_is_alnum (one.data[i]) && !s_is_in (" \t\n\r.#>:()_-", one.data[i]))
+        if (!cb_text_is_alnum (one.data[i]) && !cb_text_is_in (" \t\n\r.#>:()_-", one.data[i]))
             return 0;
     return 1;
 }

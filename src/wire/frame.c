@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "base/table.h"
-#include "wire/html.h"
+#include "wire/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

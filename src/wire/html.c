@@ -10,6 +10,7 @@
 
 #include "base/table.h"
 #include "wire/css.h"
+#include "wire/text.h"
 
 #include <stdint.h>
 
@@ -114,25 +115,13 @@ static const tag s_tags[] = {
 
 /* ---- values ---- */
 
-static int
-s_is_in (const char *set, char c)
-{
-    return c != '\0' && strchr (set, c) != NULL;
-}
-
-static int
-s_is_alnum (char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 /* Bytes at the start of the part that are in the set. */
 static size_t
 s_span (cb_part part, const char *set)
 {
     size_t n = 0;
 
-    while (n < part.size && s_is_in (set, part.data[n]))
+    while (n < part.size && cb_text_is_in (set, part.data[n]))
         n++;
     return n;
 }
@@ -143,7 +132,7 @@ s_is_all (cb_part part, const char *set)
 {
     size_t n = 0;
 
-    while (n < part.size && (s_is_alnum (part.data[n]) || s_is_in (set, part.data[n])))
+    while (n < part.size && (cb_text_is_alnum (part.data[n]) || cb_text_is_in (set, part.data[n])))
         n++;
     return n == part.size;
 }
@@ -152,21 +141,6 @@ static cb_part
 s_rest (cb_part part, size_t skip)
 {
     return (cb_part){part.data + skip, part.size - skip};
-}
-
-int
-cb_part_begins (cb_part part, const char *text)
-{
-    size_t size = strlen (text);
-
-    if (part.size < size)
-        return 0;
-    for (size_t i = 0; i < size; i++) {
-        char c = part.data[i];
-        if ((c >= 'A' && c <= 'Z' ? c | 0x20 : c) != text[i])
-            return 0;
-    }
-    return 1;
 }
 
 static int
@@ -382,7 +356,7 @@ s_blanks (scan *self)
 {
     const char *from = self->at;
 
-    while (self->at < self->end && s_is_in (self->is_line ? " " : BLANKS, *self->at))
+    while (self->at < self->end && cb_text_is_in (self->is_line ? " " : BLANKS, *self->at))
         self->at++;
     return self->at > from;
 }
@@ -393,7 +367,7 @@ s_name (scan *self, char name[NAME_MAX_])
 {
     size_t size = 0;
 
-    while (self->at < self->end && s_is_alnum (*self->at)) {
+    while (self->at < self->end && cb_text_is_alnum (*self->at)) {
         char c = *self->at++;
         if (size + 1 == NAME_MAX_)
             return 0;
@@ -408,11 +382,11 @@ s_name (scan *self, char name[NAME_MAX_])
 static int
 s_is_quotable (const scan *self, char c)
 {
-    if (s_is_alnum (c))
+    if (cb_text_is_alnum (c))
         return 1;
     if (self->is_line)
-        return s_is_in (" #%.,:;()_/+=-", c);
-    return !s_is_in ("<>`", c) && ((unsigned char)c >= 0x20 || s_is_in (BLANKS, c));
+        return cb_text_is_in (" #%.,:;()_/+=-", c);
+    return !cb_text_is_in ("<>`", c) && ((unsigned char)c >= 0x20 || cb_text_is_in (BLANKS, c));
 }
 
 /* Behind the '='. */
@@ -423,7 +397,8 @@ s_value (scan *self, cb_part *ret_value)
     const char *from = self->at;
 
     if (quote != '"' && quote != '\'') {
-        while (self->at < self->end && (s_is_alnum (*self->at) || s_is_in ("-_.#%", *self->at)))
+        while (self->at < self->end &&
+               (cb_text_is_alnum (*self->at) || cb_text_is_in ("-_.#%", *self->at)))
             self->at++;
         *ret_value = (cb_part){from, (size_t)(self->at - from)};
         return self->at > from;
@@ -530,8 +505,8 @@ s_comment (scan *self)
     if (!cb_part_begins ((cb_part){self->at, (size_t)(self->end - self->at)}, "!--"))
         return 0;
     self->at += 3;
-    while (self->at < self->end && !s_is_in ("-<>", *self->at) &&
-           ((unsigned char)*self->at >= 0x20 || s_is_in (BLANKS, *self->at)))
+    while (self->at < self->end && !cb_text_is_in ("-<>", *self->at) &&
+           ((unsigned char)*self->at >= 0x20 || cb_text_is_in (BLANKS, *self->at)))
         self->at++;
     if (!cb_part_begins ((cb_part){self->at, (size_t)(self->end - self->at)}, "-->"))
         return 0;
@@ -549,7 +524,7 @@ s_markup (scan *self)
     if (c == '!')
         return s_comment (self);
     /* "a < b", "x <= y": text for everybody. */
-    if (c >= 0 && s_is_in (" =\n" DIGITS, (char)c))
+    if (c >= 0 && cb_text_is_in (" =\n" DIGITS, (char)c))
         return 1;
     if (c == '/')
         self->at++;
@@ -570,7 +545,7 @@ cb_html_is_plain (cb_part text)
         unsigned char c = (unsigned char)*self.at++;
         if (c == '<' && !s_markup (&self))
             return 0;
-        if (c < 0x20 && !s_is_in (BLANKS, (char)c))
+        if (c < 0x20 && !cb_text_is_in (BLANKS, (char)c))
             return 0;
     }
     return self.depth == 0;

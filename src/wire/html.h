@@ -7,9 +7,6 @@
 /* Elements within each other. */
 #define CB_HTML_DEPTH_MAX 64
 
-/* Whether the part begins with text, which is in lower case; the part's case does not matter. */
-int cb_part_begins (cb_part part, const char *text);
-
 /* Every tag and attribute is in the tables of html.c, with a value that is known to do nothing, and
  * all are closed in the order in which they were opened. 0 says only: not known. */
 int cb_html_is_plain (cb_part text);

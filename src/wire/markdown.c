@@ -11,12 +11,7 @@
 #include "base/err.h"
 #include "base/table.h"
 #include "wire/html.h"
-
-static int
-s_is_letter (char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
+#include "wire/text.h"
 
 static cb_part
 s_rest (cb_part part, size_t skip)
@@ -34,7 +29,7 @@ s_on_less (cb_part at)
 
     if (size > 0)
         return size;
-    return at.size < 2 || !(s_is_letter (at.data[1]) || strchr ("/!?", at.data[1]) != NULL);
+    return at.size < 2 || !(cb_text_is_letter (at.data[1]) || strchr ("/!?", at.data[1]) != NULL);
 }
 
 /* Where formulas may be: only tags without attributes, which have quotes. */
@@ -134,7 +129,7 @@ cb_markdown_put (cb_buf *into, cb_part text)
 static size_t
 s_on_any_less (cb_part at)
 {
-    return at.size < 2 || !(s_is_letter (at.data[1]) || strchr ("/!?", at.data[1]) != NULL);
+    return at.size < 2 || !(cb_text_is_letter (at.data[1]) || strchr ("/!?", at.data[1]) != NULL);
 }
 
 int

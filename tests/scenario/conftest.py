@@ -6,6 +6,7 @@
   new_house      a function for more of them: new_house(user=None)
   client         a client of the control API of `daemon` (wireclient.py)
   cellblock      the command line in `daemon`: cellblock("run", "-c", "1") -> CompletedProcess
+  serve          serve(answer, ...) starts an emulated model's server (fake_openai.py)
   ordinary_user  somebody without rights who can read the build tree (users.py)
   user_house     a house of that user, no daemon running
 
@@ -27,6 +28,7 @@ import pytest  # noqa: E402
 
 import leaks  # noqa: E402
 import users  # noqa: E402
+from fake_openai import FakeOpenAI  # noqa: E402
 from house import House  # noqa: E402
 
 SOURCE = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
@@ -156,6 +158,19 @@ def daemon(house):
 @pytest.fixture
 def client(daemon):
     return daemon.client()
+
+
+@pytest.fixture
+def serve():
+    """serve(answer, ...) starts a server that gives these answers."""
+    servers = []
+
+    def make(*answers):
+        servers.append(FakeOpenAI(answers))
+        return servers[-1]
+    yield make
+    for server in servers:
+        server.close()
 
 
 @pytest.fixture

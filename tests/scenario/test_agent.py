@@ -19,19 +19,6 @@ MODEL_FAILED, TURNS, FAILED, USAGE = 7, 8, 1, 2
 
 
 @pytest.fixture
-def serve():
-    """serve(answer, ...) starts a server that gives these answers."""
-    servers = []
-
-    def make(*answers):
-        servers.append(fake.FakeOpenAI(answers))
-        return servers[-1]
-    yield make
-    for server in servers:
-        server.close()
-
-
-@pytest.fixture
 def ask(daemon):
     """ask(server, *arguments) is cellblock -p with the environment that names the server."""
     def run(server, *arguments, env=None, **more):

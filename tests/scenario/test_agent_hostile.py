@@ -23,19 +23,6 @@ HTML = {"Content-Type": "text/html; charset=utf-8"}
 pytestmark = pytest.mark.sanitized
 
 
-@pytest.fixture
-def serve():
-    """serve(answer, ...) starts a server that gives these answers."""
-    servers = []
-
-    def make(*answers):
-        servers.append(fake.FakeOpenAI(answers))
-        return servers[-1]
-    yield make
-    for server in servers:
-        server.close()
-
-
 def names(url):
     return {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": KEY, "CELLBLOCK_MODEL": "fake"}
 
