@@ -87,6 +87,56 @@ def test_files_without_a_test_are_a_failure_unless_left_out(check, tmp_path, mon
     assert check.pytest_file("x", "tests/test_y.py", "build", (), {}) == (0, 0, 0)
 
 
+def scenarios(check, tmp_path, monkeypatch, results, words="leak count: 0"):
+    """The count of a stage with two files of two tests each; results: {test: how it ends, run for
+    run}, "ok" where nothing is said. And the tests that were run a second time."""
+    again = []
+    results = {test: iter(ends) for test, ends in results.items()}
+
+    def fake_step(name, command, *_, **__):
+        path, _, test = command[-1].partition("::")
+        if test:
+            again.append(test)
+        stem = os.path.basename(path)[len("test_"):-len(".py")]
+        tests = [test] if test else [stem + "1", stem + "2"]
+        ends = {test: next(results.get(test, iter(())), "ok") for test in tests}
+        (tmp_path / (name + ".xml")).write_text(
+            '<testsuite tests="%d" errors="%d" failures="%d" skipped="0">%s</testsuite>' % (
+                len(tests), list(ends.values()).count("error"),
+                list(ends.values()).count("failure"), "".join(
+                    '<testcase name="%s"><%s/></testcase>' % (test, end)
+                    for test, end in ends.items())))
+        (tmp_path / (name + ".log")).write_text(words)
+        return set(ends.values()) == {"ok"}
+    folder = tmp_path / "tests" / "scenario"
+    folder.mkdir(parents=True)
+    for stem in "ab":
+        (folder / ("test_%s.py" % stem)).write_text("")
+    monkeypatch.setattr(check, "step", fake_step)
+    monkeypatch.setattr(check, "TOP", str(tmp_path))
+    return check.pytest("x", "build"), sorted(again)
+
+
+def test_a_scenario_that_fails_once_is_named_and_run_alone(check, tmp_path, monkeypatch, capsys):
+    results = {"a2": ["failure", "ok"], "b1": ["failure", "failure"]}
+    assert scenarios(check, tmp_path, monkeypatch, results) == ((3, 1, 0), ["a2", "b1"])
+    said = capsys.readouterr().out
+    assert "UNSTEADY (it passed the second time): test_a.py::a2" in said
+    assert "FAILED twice: test_b.py::b1" in said
+
+
+@pytest.mark.parametrize("end,words", [
+    ("error", ""), ("failure", "AddressSanitizer: heap-use-after-free"),
+    ("failure", "leak count: 2")])
+def test_what_no_busy_machine_causes_is_not_run_again(check, tmp_path, monkeypatch, end, words):
+    assert scenarios(check, tmp_path, monkeypatch, {"a1": [end]}, words) == ((3, 1, 0), [])
+
+
+def test_many_failures_are_not_run_again(check, tmp_path, monkeypatch):
+    results = {test: ["failure"] for test in ("a1", "a2", "b1", "b2")}
+    assert scenarios(check, tmp_path, monkeypatch, results) == ((0, 4, 0), [])
+
+
 def test_a_build_that_fails_ends_with_one_failure(check, monkeypatch, capsys):
     monkeypatch.setitem(check.STAGES, "build", lambda: check.FAILED)
     check.STAGES["build"].__doc__ = ""
