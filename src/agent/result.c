@@ -147,18 +147,26 @@ s_put_plain (cb_result *self, const char *line, cb_err *err)
     return s_put (self, "\n", 1, err);
 }
 
+/* Texts without their colours, each from a line of its own on. */
 static int
-s_on_error (cb_result *self, const json_t *content, cb_err *err)
+s_put_lines (cb_result *self, const json_t *lines, cb_err *err)
 {
-    const json_t *lines = json_object_get (content, "traceback");
-
-    if (self->mid_line)
+    if (self->mid_line && json_array_size (lines) > 0)
         CB_TRY (s_put (self, "\n", 1, err));
     for (size_t i = 0; i < json_array_size (lines); i++) {
         const char *line = json_string_value (json_array_get (lines, i));
         if (line != NULL)
             CB_TRY (s_put_plain (self, line, err));
     }
+    return 0;
+}
+
+static int
+s_on_error (cb_result *self, const json_t *content, cb_err *err)
+{
+    const json_t *lines = json_object_get (content, "traceback");
+
+    CB_TRY (s_put_lines (self, lines, err));
     self->error_shown = json_array_size (lines) > 0;
     return 0;
 }
@@ -273,7 +281,8 @@ cb_result_text (cb_result *self, const json_t *reply, cb_err *err)
 
     cb_buf_init (&raw, CB_RESULT_HEAD + 2 * CB_RESULT_TAIL + S_NOTE_MAX);
     cb_buf_init (&text, 4 * raw.limit);
-    if (s_put_status (self, reply, err) < 0 || s_put_artifacts (self, reply, err) < 0)
+    if (s_put_lines (self, json_object_get (reply, "pages"), err) < 0 ||
+        s_put_status (self, reply, err) < 0 || s_put_artifacts (self, reply, err) < 0)
         return NULL;
     if (self->head.size == 0 && s_note (self, err, "[no output]") < 0)
         return NULL;

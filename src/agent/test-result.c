@@ -77,6 +77,11 @@ s_test_outputs (void)
              "a death, a limit, a file");
 
     cb_result_init (&r);
+    s_add (&r, "stream", "{\"text\":\"a\"}");
+    s_check (&r, "{\"status\":\"ok\",\"pages\":[\"\\u001b[0;31mhelp\\u001b[0m\"]}", "a\nhelp\n",
+             "help that it asked for");
+
+    cb_result_init (&r);
     s_add (&r, "stream", "{\"text\":3}");
     s_add (&r, "execute_result", "{\"data\":[]}");
     s_add (&r, "error", "{\"traceback\":\"x\"}");

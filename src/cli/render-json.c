@@ -6,8 +6,8 @@
 
 /* The members of the object in the order in which cellblock(1) shows them. */
 static const char *const s_members[] = {
-    "session", "run",      "status", "execution_count", "outputs",
-    "error",   "findings", "limit",  "usage",           "artifacts",
+    "session", "run",      "status", "execution_count", "outputs",   "error",
+    "pages",   "findings", "limit",  "usage",           "artifacts",
 };
 
 /* The daemon's result in that order, what else it has behind. outputs is taken, may be NULL. */

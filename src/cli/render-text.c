@@ -197,6 +197,23 @@ s_show_error (cb_render *self, const json_t *result, cb_err *err)
     return cb_render_say (self, err, "%s: %s", name, text != NULL ? text : "");
 }
 
+/* What `name?` asked for. Colours are IPython's own, as in a traceback. */
+static int
+s_show_pages (cb_render *self, const json_t *pages, cb_err *err)
+{
+    for (size_t i = 0; i < json_array_size (pages); i++) {
+        const json_t *page = json_array_get (pages, i);
+        const char *text = json_string_value (page);
+        size_t size = json_string_length (page);
+        if (size == 0)
+            continue;
+        CB_TRY (cb_out_painted (&self->out, text, size, err));
+        if (text[size - 1] != '\n')
+            CB_TRY (cb_out_painted (&self->out, "\n", 1, err));
+    }
+    return 0;
+}
+
 static int
 s_text_on_end (cb_render *self, json_t *result, cb_err *err)
 {
@@ -205,6 +222,7 @@ s_text_on_end (cb_render *self, json_t *result, cb_err *err)
 
     CB_TRY (cb_out_settle (&self->out, err));
     CB_TRY (cb_out_settle (&self->notes, err));
+    CB_TRY (s_show_pages (self, json_object_get (result, "pages"), err));
     for (size_t i = 0; i < json_array_size (artifacts); i++)
         CB_TRY (s_show_artifact (self, json_array_get (artifacts, i), err));
     if (trouble != NULL)

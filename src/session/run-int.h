@@ -39,6 +39,7 @@ struct cb_run {
     char status[16]; /* of the reply */
     int64_t execution_count;
     json_t *error; /* owned: ename, evalue, traceback */
+    json_t *pages; /* owned: texts for a pager; NULL: none */
     int dead;
     cb_death death;
     const char *aftermath; /* static: what follows the death's words */

@@ -162,6 +162,8 @@ cb_run_result (const cb_run *self, json_t *artifacts)
                                                          : json_null ());
     if (strcmp (status, "ok") != 0 && strcmp (status, "interrupted") != 0)
         (void)json_object_set_new (result, "error", s_result_error (self));
+    if (self->pages != NULL)
+        (void)json_object_set (result, "pages", self->pages);
     (void)json_object_set_new (result, "findings", json_array ());
     if (limit != NULL)
         (void)json_object_set_new (result, "limit", limit);

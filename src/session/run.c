@@ -27,6 +27,8 @@
 #define LINE_BYTES    65536
 /* Of the cap, what is shown of the end behind it: a quarter at most. */
 #define END_SHARE 4
+/* Help that the cell asked for (`name?`): texts, each of LINE_BYTES at most. */
+#define PAGES_MAX 16
 /* A reply's content over this is not parsed: it is two lines in every honest kernel, but it carries
  * the traceback. */
 #define REPLY_MAX ((size_t)4 * 1024 * 1024)
@@ -83,6 +85,7 @@ cb_run_destroy (cb_run **self_at)
         return;
     json_decref (self->content);
     json_decref (self->error);
+    json_decref (self->pages);
     cb_ends_destroy (&self->ends);
     free (self);
     *self_at = NULL;
@@ -229,6 +232,27 @@ s_error_of_reply (const json_t *content)
     return error;
 }
 
+/* What frontends show in a pager; NULL where there is nothing. */
+static json_t *
+s_pages_of_reply (const json_t *content)
+{
+    const json_t *payload = json_object_get (content, "payload");
+    json_t *pages = NULL;
+
+    for (size_t i = 0; i < json_array_size (payload) && json_array_size (pages) < PAGES_MAX; i++) {
+        const json_t *item = json_array_get (payload, i);
+        const char *source = json_string_value (json_object_get (item, "source"));
+        json_t *text = json_object_get (json_object_get (item, "data"), "text/plain");
+
+        if (source == NULL || strcmp (source, "page") != 0 || !json_is_string (text))
+            continue;
+        if (pages == NULL)
+            pages = json_array ();
+        (void)json_array_append_new (pages, s_cut (text, LINE_BYTES));
+    }
+    return pages;
+}
+
 static int
 s_take_reply (cb_run *self, cb_jmsg *reply, cb_err *err)
 {
@@ -244,6 +268,7 @@ s_take_reply (cb_run *self, cb_jmsg *reply, cb_err *err)
     CB_TRY (
         cb_json_get_int (content, "execution_count", 0, INT64_MAX, 0, &self->execution_count, err));
     (void)snprintf (self->status, sizeof self->status, "%s", status);
+    self->pages = s_pages_of_reply (content);
     if (strcmp (status, "error") == 0)
         self->error = s_error_of_reply (content);
     else if (strcmp (status, "aborted") == 0 || strcmp (status, "abort") == 0)

@@ -394,10 +394,48 @@ s_test_asked (void)
     cb_run_destroy (&run);
 }
 
+/* What `name?` asks for comes in the reply, from whoever writes replies there. */
+static void
+s_test_pages (void)
+{
+    static const char *const bad[] = {
+        "{\"status\":\"ok\",\"payload\":\"x\"}",
+        "{\"status\":\"ok\",\"payload\":[1,{\"source\":\"page\",\"data\":{\"text/"
+        "plain\":[\"x\"]}}]}",
+        "{\"status\":\"ok\",\"payload\":[{\"source\":\"set_next_input\",\"text\":\"x\"}]}",
+    };
+    static const char page[] = "{\"source\":\"page\",\"data\":{\"text/plain\":\"help\"}},";
+    cb_scoped (cb_buf) cb_buf many;
+    cb_owned (cb_json) json_t *none = json_array ();
+    cb_run *run = NULL;
+
+    for (size_t i = 0; i < CB_COUNT (bad); i++) {
+        run = s_run (0);
+        ok (s_reply (run, bad[i], 101 * SEC) == CB_RUN_TAKEN, "it is a reply: %s", bad[i]);
+        cb_owned (cb_json) json_t *result = cb_run_result (run, none);
+        ok (json_object_get (result, "pages") == NULL, "without a page");
+        cb_run_destroy (&run);
+    }
+    cb_buf_init (&many, 1 << 20);
+    (void)cb_buf_puts (&many, "{\"status\":\"ok\",\"payload\":[");
+    for (int i = 0; i < 50; i++)
+        (void)cb_buf_puts (&many, page);
+    (void)cb_buf_put (&many, "1]}", 4);
+    run = s_run (0);
+    (void)s_reply (run, many.data, 101 * SEC);
+    cb_owned (cb_json) json_t *result = cb_run_result (run, none);
+    const json_t *pages = json_object_get (result, "pages");
+    ok (json_array_size (pages) == 16 &&
+            strcmp (json_string_value (json_array_get (pages, 15)), "help") == 0,
+        "pages are told, and not more than 16");
+    cb_run_destroy (&run);
+}
+
 int
 main (void)
 {
     s_test_good ();
+    s_test_pages ();
     s_test_asked ();
     s_test_late ();
     s_test_wall ();

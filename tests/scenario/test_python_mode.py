@@ -140,6 +140,13 @@ def test_nothing_printed_commands_the_terminal(prompt):
     assert "cellblock -s work" in prompt.screen()
 
 
+def test_help_is_shown(prompt, daemon):
+    run(prompt, "len?")
+    assert "Return the number of items in a container." in prompt.wait("\nType: ")
+    done = daemon.json("run", "-s", "work", "-c", "len?")
+    assert "Return the number of items" in done["pages"][0] and done["outputs"] == []
+
+
 def test_characters_of_all_kinds(prompt):
     run(prompt, "text = 'é日本🔑'; len(text)")
     prompt.wait("\n4\n")
