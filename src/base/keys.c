@@ -52,8 +52,9 @@ s_parse_duration (const cb_key_row *row, const char *value, uint64_t *ret_number
     char low[CB_UNITS_TEXT];
     char high[CB_UNITS_TEXT];
     cb_usec duration = 0;
+    int may_be_none = row->kind == CB_KEY_DURATION;
 
-    if (strcmp (value, "none") == 0) {
+    if (may_be_none && strcmp (value, "none") == 0) {
         *ret_number = 0;
         return 0;
     }
@@ -61,8 +62,9 @@ s_parse_duration (const cb_key_row *row, const char *value, uint64_t *ret_number
     if (result == -CB_E_INVALID)
         return result;
     if (result < 0 || duration < row->low || duration > row->high)
-        return cb_fail (err, CB_E_LIMIT, "'%.64s' is out of range (%s to %s, or none)", value,
-                        cb_duration_text (row->low, low), cb_duration_text (row->high, high));
+        return cb_fail (err, CB_E_LIMIT, "'%.64s' is out of range (%s to %s%s)", value,
+                        cb_duration_text (row->low, low), cb_duration_text (row->high, high),
+                        may_be_none ? ", or none" : "");
     *ret_number = duration;
     return 0;
 }
@@ -86,6 +88,7 @@ s_parse (const cb_key_row *row, const char *value, uint64_t *ret_number, cb_err 
     *ret_number = 0;
     switch (row->kind) {
     case CB_KEY_DURATION:
+    case CB_KEY_PERIOD:
         return s_parse_duration (row, value, ret_number, err);
     case CB_KEY_COUNT:
         return s_parse_count (row, value, ret_number, err);

@@ -11,6 +11,7 @@
 
 typedef enum {
     CB_KEY_DURATION, /* cb_usec in [low, high], or "none": 0 */
+    CB_KEY_PERIOD,   /* cb_usec in [low, high] */
     CB_KEY_COUNT,    /* uint32_t or uint64_t in [low, high] */
     CB_KEY_WORD,     /* one of words; the field gets its index */
     CB_KEY_TEXT,     /* char *, owned by the object: anything but nothing */

@@ -171,6 +171,7 @@ s_apply_config (cb_broker *self)
 
     self->services.profiles = self->config->profiles;
     self->services.idle_expiry = self->config->idle_expiry;
+    self->services.start_limit = self->config->start_limit;
     cb_log_open ("cellblock-broker", self->config->log_level);
     if (self->registry != NULL)
         cb_registry_set_most (self->registry,

@@ -20,6 +20,9 @@
 #define HOUR (3600 * CB_USEC_PER_SEC)
 #define DAY  (24 * HOUR)
 
+/* What the warden allows at most, see jail/spec. */
+#define START_LIMIT_MAX (CB_SPEC_START_SECONDS_MAX * CB_USEC_PER_SEC)
+
 #define FIELD(member) CB_KEY_FIELD (cb_config, member)
 
 static const cb_key_row s_broker_keys[] = {
@@ -29,6 +32,7 @@ static const cb_key_row s_broker_keys[] = {
     {"runtime_dir", CB_KEY_REFUSED, CB_KEY_NOWHERE, 0, 0,
      "the daemon needs it before it reads this file; set CELLBLOCK_RUNTIME_DIR"},
     {"sessions", CB_KEY_COUNT, FIELD (sessions), 1, SESSIONS_MAX, NULL},
+    {"start_limit", CB_KEY_PERIOD, FIELD (start_limit), CB_USEC_PER_SEC, START_LIMIT_MAX, NULL},
     {"state_dir", CB_KEY_REFUSED, CB_KEY_NOWHERE, 0, 0,
      "the daemon needs it before it reads this file; set CELLBLOCK_STATE_DIR"},
 };
@@ -95,6 +99,7 @@ s_new (cb_err *err)
     self->idle_expiry = HOUR;
     self->leave_after = 5 * 60 * CB_USEC_PER_SEC;
     self->sessions = 256;
+    self->start_limit = 30 * CB_USEC_PER_SEC;
     self->log_level = CB_LOG_INFO;
     self->profiles = cb_profiles_new (err);
     if (self->profiles == NULL)

@@ -15,6 +15,7 @@
 typedef struct cb_config {
     cb_usec idle_expiry;    /* a session nobody uses is stopped, 0: never */
     cb_usec leave_after;    /* the daemon ends without sessions and clients, 0: never */
+    cb_usec start_limit;    /* a kernel that does not answer by then is given up */
     uint32_t sessions;      /* at most so many at a time */
     cb_log_level log_level; /* least important level that is written */
     cb_profiles *profiles;  /* owned */

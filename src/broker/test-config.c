@@ -72,11 +72,14 @@ s_test_layers (void)
     s_fresh ();
     ok (s_load () == 0 && s_config->idle_expiry == 3600 * CB_USEC_PER_SEC &&
             s_config->leave_after == 300 * CB_USEC_PER_SEC && s_config->sessions == 256 &&
-            s_config->log_level == CB_LOG_INFO && s_resolve ("default") == 0,
+            s_config->start_limit == 30 * CB_USEC_PER_SEC && s_config->log_level == CB_LOG_INFO &&
+            s_resolve ("default") == 0,
         "defaults without any file");
 
-    s_text ("/etc/a.conf", "; first\n# second\n[broker]\nidle_expiry = 10 s ; soon\n"
-                           "sessions: 5\r\n\n[profile fast]\n   memory = 1 GiB\n  wall=2 s\n");
+    s_text (
+        "/etc/a.conf",
+        "; first\n# second\n[broker]\nidle_expiry = 10 s ; soon\n"
+        "sessions: 5\r\nstart_limit = 2 min\n\n[profile fast]\n   memory = 1 GiB\n  wall=2 s\n");
     s_text ("/home/b.conf", "\xef\xbb\xbf[broker]\nidle_expiry = none\nlog_level = debug\n"
                             "[profile fast]\nwall = 3 s\n[profile faster]\ninherits = fast\n"
                             "[profile empty]");
@@ -86,7 +89,7 @@ s_test_layers (void)
     s_option ("profile.new.cpu=20 %");
     ok (s_load () == 0, "loads: %s", s_err.text);
     ok (s_config->idle_expiry == 0 && s_config->sessions == 9 &&
-            s_config->log_level == CB_LOG_DEBUG,
+            s_config->start_limit == 120 * CB_USEC_PER_SEC && s_config->log_level == CB_LOG_DEBUG,
         "later layers win, key by key");
     ok (s_resolve ("faster") == 0 && s_profile.wall == 3 * CB_USEC_PER_SEC &&
             s_profile.jail.memory == 1024 * MIB && s_profile.jail.files == 99 &&
@@ -118,6 +121,9 @@ s_test_mistakes (void)
         {"[broker]\nsessions = 5 # few\n", "a comment behind a value starts with ';'"},
         {"[broker]\nsessions =\n", "F:2: sessions: '' is not a whole number"},
         {"[broker]\nidle_expiry = 1 ms\n", "F:2: idle_expiry: '1 ms' is out of range"},
+        {"[broker]\nstart_limit = none\n", "F:2: start_limit: 'none' is not a duration"},
+        {"[broker]\nstart_limit = 0\n", "F:2: start_limit: '0' is out of range (1 s to 1 h)"},
+        {"[broker]\nstart_limit = 61 min\n", "is out of range (1 s to 1 h)"},
         {"[broker]\nlog_level = loud\n", "is not one of: error warn info debug"},
         {"[broker]\nruntime_dir = /tmp/x\n", "CELLBLOCK_RUNTIME_DIR"},
         {"sessions = 5\n", "F:1: a key before the first [section]"},

@@ -120,7 +120,7 @@ static int
 s_limits_hold (void)
 {
     const cb_jail_spec spec = {
-        .disk = 1 << 20, .cpu_seconds = 60, .processes = 40, .open_files = 64};
+        .disk = 1 << 20, .cpu_seconds = 60, .processes = 40, .open_files = 64, .start_seconds = 30};
     cb_err err = CB_ERR_INIT;
 
     return cb_limits_set (&spec, &err) == 0 && s_limit_is (RLIMIT_NPROC, 40) &&

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#define SPEC_VERSION 1
+#define SPEC_VERSION 2
 
 /* What travels before the texts. Members as in cb_jail_spec, widest first: no holes. */
 struct fixed {
@@ -22,10 +22,11 @@ struct fixed {
     uint32_t processes;
     uint32_t open_files;
     uint32_t n_inputs;
+    uint32_t start_seconds;
     uint8_t loopback;
     uint8_t layers[CB_LAYER__COUNT];
     uint8_t subprocesses;
-    uint8_t padding[6];
+    uint8_t padding[2];
 };
 
 _Static_assert(sizeof (struct fixed) == 64, "holes would carry bytes of our memory");
@@ -49,6 +50,7 @@ static const struct range s_cpu_seconds = {"cpu_seconds", 1, UINT64_C (1) << 31,
 static const struct range s_cpu_percent = {"cpu", 1, 102400, 1};
 static const struct range s_processes = {"processes", 4, 1 << 22, 0};
 static const struct range s_open_files = {"open_files", 32, 1 << 20, 0};
+static const struct range s_start = {"start_seconds", 1, CB_SPEC_START_SECONDS_MAX, 0};
 static const struct range s_loopback = {"loopback", 0, 1, 0};
 static const struct range s_subprocesses = {"subprocesses", 0, 1, 0};
 static const struct range s_layer = {"layer mode", CB_LAYER_OFF, CB_LAYER_ON, 0};
@@ -118,6 +120,7 @@ s_check (const cb_jail_spec *spec, cb_err *err)
     CB_TRY (s_check_range (&s_cpu_percent, spec->cpu_percent, err));
     CB_TRY (s_check_range (&s_processes, spec->processes, err));
     CB_TRY (s_check_range (&s_open_files, spec->open_files, err));
+    CB_TRY (s_check_range (&s_start, spec->start_seconds, err));
     CB_TRY (s_check_range (&s_loopback, spec->loopback, err));
     CB_TRY (s_check_range (&s_subprocesses, spec->subprocesses, err));
     CB_TRY (s_check_range (&s_inputs, spec->n_inputs, err));
@@ -149,6 +152,7 @@ s_put_all (const cb_jail_spec *spec, cb_buf *into)
                             .processes = spec->processes,
                             .open_files = spec->open_files,
                             .n_inputs = spec->n_inputs,
+                            .start_seconds = spec->start_seconds,
                             .loopback = spec->loopback,
                             .subprocesses = spec->subprocesses};
 
@@ -246,6 +250,7 @@ cb_spec_decode (const char *bytes, size_t size, cb_jail_spec *ret_spec, cb_err *
     ret_spec->processes = numbers.processes;
     ret_spec->open_files = numbers.open_files;
     ret_spec->n_inputs = numbers.n_inputs;
+    ret_spec->start_seconds = numbers.start_seconds;
     ret_spec->loopback = numbers.loopback;
     ret_spec->subprocesses = numbers.subprocesses;
     memcpy (ret_spec->layers, numbers.layers, sizeof ret_spec->layers);

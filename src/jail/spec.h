@@ -14,7 +14,8 @@
 
 #define CB_SPEC_INPUTS_MAX 16
 /* Bytes of an encoded spec: 16 inputs of PATH_MAX and some. Fits one SEQPACKET packet. */
-#define CB_SPEC_BYTES_MAX 81920
+#define CB_SPEC_BYTES_MAX         81920
+#define CB_SPEC_START_SECONDS_MAX 3600
 
 typedef enum { CB_LAYER_OFF, CB_LAYER_AUTO, CB_LAYER_ON } cb_layer_mode;
 
@@ -41,6 +42,7 @@ typedef struct cb_jail_spec {
     uint32_t cpu_percent;            /* of one CPU; 100 = one CPU, 0: no limit */
     uint32_t processes;              /* processes and threads */
     uint32_t open_files;             /* a process */
+    uint32_t start_seconds;          /* from the order to the kernel's first answer */
     uint8_t loopback;                /* 1: AF_INET allowed inside the jail's own empty network */
     uint8_t subprocesses;            /* 0: threads only, neither fork nor exec (needs seccomp) */
     uint8_t layers[CB_LAYER__COUNT]; /* cb_layer_mode */

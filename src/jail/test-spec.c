@@ -23,6 +23,7 @@ s_good (cb_jail_spec *spec)
     spec->cpu_percent = 100;
     spec->processes = 64;
     spec->open_files = 512;
+    spec->start_seconds = 30;
     spec->subprocesses = 1;
     memset (spec->layers, CB_LAYER_AUTO, sizeof spec->layers);
     spec->n_inputs = 2;
@@ -115,6 +116,8 @@ s_test_refusals (void)
     REFUSED (s_spec.cpu_percent = UINT32_MAX);
     REFUSED (s_spec.processes = 0);
     REFUSED (s_spec.open_files = 3);
+    REFUSED (s_spec.start_seconds = 0);
+    REFUSED (s_spec.start_seconds = 3601);
     REFUSED (s_spec.loopback = 2);
     REFUSED (s_spec.subprocesses = 2);
     REFUSED (s_spec.layers[CB_LAYER_UID] = 3);

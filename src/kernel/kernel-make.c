@@ -102,7 +102,7 @@ cb_kernel_new (cb_loop *loop, cb_launcher *launcher, const cb_kernel_options *op
         (void)cb_fail_nomem (err);
         return NULL;
     }
-    self->deadline = self->asked_at + CB_KERNEL_START_LIMIT;
+    self->deadline = self->asked_at + options->spec->start_seconds * CB_USEC_PER_SEC;
     if (cb_loop_at (loop, self->deadline, cb_kernel_on_time_, self, &self->timer, err) < 0 ||
         s_ask (self, options, err) < 0)
         return NULL;

@@ -339,8 +339,10 @@ cb_kernel_on_time_ (cb_source *source, void *context)
     }
     (void)snprintf (why, sizeof why, "%s", self->closed);
     if (self->state < CB_KERNEL_IDLE && why[0] == '\0')
-        (void)snprintf (why, sizeof why, "the kernel did not answer within %u s of its start",
-                        (unsigned)(CB_KERNEL_START_LIMIT / CB_USEC_PER_SEC));
+        (void)snprintf (why, sizeof why,
+                        "the kernel did not answer within %u s of its start (start_limit in "
+                        "[broker])",
+                        self->spec->start_seconds);
     cb_kernel_kill (self, why);
 }
 

@@ -8,9 +8,6 @@
 #include "kernel/state.h"
 #include "kernel/usage.h"
 
-/* From START to the answer of kernel_info; over it the kernel is killed and that is told. */
-#define CB_KERNEL_START_LIMIT (30 * CB_USEC_PER_SEC)
-
 typedef struct cb_kernel cb_kernel;
 
 typedef struct cb_kernel_events {
@@ -26,7 +23,9 @@ typedef struct cb_kernel_events {
 } cb_kernel_events;
 
 typedef struct cb_kernel_options {
-    const cb_jail_spec *spec; /* borrowed for the kernel's life; spec->name is the session's */
+    const cb_jail_spec *spec; /* borrowed for the kernel's life; spec->name is the session's;
+                                 start_seconds: from START to the answer of kernel_info, over it
+                                 the kernel is killed and that is told */
     int runtime_fd;           /* borrowed: where sockets are made for a moment */
     size_t max_message;       /* bytes of a message of the kernel that is kept */
     cb_quota *quota;          /* borrowed; NULL: not accounted */

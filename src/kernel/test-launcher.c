@@ -162,6 +162,7 @@ s_start (world *self, jail *one)
     spec->files = 4096;
     spec->processes = 64;
     spec->open_files = 512;
+    spec->start_seconds = 30;
     for (int i = 0; i < CB_CHANNEL__COUNT; i++) {
         channels.listening[i] = STDERR_FILENO;
         channels.connected[i] = STDERR_FILENO;

@@ -33,6 +33,7 @@ typedef struct cb_services {
     const cb_profiles *profiles; /* changes by reload */
     cb_quota *cells;             /* bytes of code that runs or waits, of all sessions */
     cb_usec idle_expiry;         /* a session nobody uses is stopped, 0: never; changes by reload */
+    cb_usec start_limit;         /* a kernel has so long to answer; changes by reload */
 } cb_services;
 
 #endif

@@ -257,7 +257,9 @@ int
 cb_session_launch_ (cb_session *self, cb_err *err)
 {
     cb_kernel_options options = cb_session_kernel_options_ (self);
+    cb_usec limit = self->services->start_limit;
 
+    self->profile.jail.start_seconds = (uint32_t)(limit / CB_USEC_PER_SEC);
     self->kernel_gone = 0;
     self->kernel = cb_kernel_new (self->services->loop, self->services->launcher, &options,
                                   &cb_session_kernel_events_, self, err);

@@ -33,6 +33,7 @@ static const struct row s_rows[] = {
     {"cpu", NUMBER (cpu_percent), 0, 102400, "percent"},
     {"processes", NUMBER (processes), 1, 4096, "processes"},
     {"open_files", NUMBER (open_files), 32, 65536, "files"},
+    {"start", NUMBER (start_seconds), 1, CB_SPEC_START_SECONDS_MAX, "seconds"},
     {"loopback", NUMBER (loopback), 0, 1, ""},
     {"subprocesses", NUMBER (subprocesses), 0, 1, ""},
     {"inputs", NUMBER (n_inputs), 0, CB_SPEC_INPUTS_MAX, "inputs"},

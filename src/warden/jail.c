@@ -435,7 +435,7 @@ cb_jail_watch (cb_jail *self)
     self->status_watch =
         (cb_watch){.fd = self->status, .events = POLLIN, .on_ready = s_on_status, .context = self};
     cb_reactor_add (reactor, &self->status_watch);
-    cb_reactor_set (reactor, &self->timer, cb_now () + CB_JAIL_START_WAIT);
+    cb_reactor_set (reactor, &self->timer, cb_now () + self->start_wait);
 }
 
 void

@@ -15,8 +15,9 @@
 
 #include <sys/resource.h>
 
-/* From fork to CB_STAGE_INIT; a healthy start takes tens of milliseconds. */
-#define CB_JAIL_START_WAIT (20 * CB_USEC_PER_SEC)
+/* From fork to CB_STAGE_INIT a jail may take these percent of the time its kernel has to answer:
+ * the warden can say at which stage it hangs. A healthy start takes tens of milliseconds. */
+#define CB_JAIL_START_PERCENT 66
 
 /* The cpu quota comes when the kernel has had time to import (a quota at once doubles the start).
  */
@@ -49,6 +50,7 @@ typedef struct cb_jail {
     cb_buf spec;    /* encoded, owned */
     char name[CB_NAME_MAX];
     uint8_t layer_modes[CB_LAYER__COUNT];
+    cb_usec start_wait; /* to CB_STAGE_INIT */
     uint32_t cpu_percent;
     uint32_t processes;
     uint64_t memory;

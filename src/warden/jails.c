@@ -22,6 +22,7 @@ s_new (cb_jails *owner, const cb_launch_head *start, const cb_jail_spec *spec)
     self->id = start->jail;
     self->start = *start;
     self->status = self->tail.fd = -1;
+    self->start_wait = spec->start_seconds * CB_USEC_PER_SEC * CB_JAIL_START_PERCENT / 100;
     self->cpu_percent = spec->cpu_percent;
     self->processes = spec->processes;
     self->memory = spec->memory;

@@ -323,6 +323,7 @@ rig_spec (cb_jail_spec *ret_spec, const char *name)
     ret_spec->cpu_percent = 100;
     ret_spec->processes = 32;
     ret_spec->open_files = 128;
+    ret_spec->start_seconds = 30;
     ret_spec->subprocesses = 1;
     for (int i = 0; i < CB_LAYER__COUNT; i++)
         ret_spec->layers[i] = CB_LAYER_AUTO;

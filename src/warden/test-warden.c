@@ -117,7 +117,8 @@ s_reset (void)
                             .files = 4096,
                             .cpu_percent = 100,
                             .processes = 64,
-                            .open_files = 512};
+                            .open_files = 512,
+                            .start_seconds = 30};
 }
 
 #define REFUSED(field, value)                                     \
@@ -144,6 +145,8 @@ s_test_ceiling_numbers (void)
     REFUSED (processes, UINT32_MAX);
     REFUSED (open_files, 0);
     REFUSED (open_files, 65537);
+    REFUSED (start_seconds, 0);
+    REFUSED (start_seconds, 3601);
     REFUSED (loopback, 2);
     REFUSED (subprocesses, 2);
     REFUSED (cpu_percent, 102401);

@@ -12,7 +12,7 @@ import leaks
 from canary import Canary, addresses
 from house import House
 from table import KILLED
-from wireclient import NoAnswer
+from wireclient import SLOW, NoAnswer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MARK = "\nATTACK "
@@ -116,8 +116,8 @@ class Arena:
                        'exec 9<"%s" 8</\nexec "%s" "$@"\n' % (self.canary.secret, daemon))
         self._own(script, 0o755)
         # A kernel that lives on has to take the interrupt in time, also on a busy machine.
-        self.house.start("--set", "profile.default.grace=5 s", *settings, program=script,
-                         env={"CANARY": self.token})
+        self.house.start("--set", "profile.default.grace=%d s" % (5 * SLOW), *settings,
+                         program=script, env={"CANARY": self.token})
 
     @staticmethod
     def _json(path):
@@ -153,13 +153,7 @@ class Arena:
         }
 
     def new(self, name, **more):
-        """Makes a session. An emulated machine may need more than one go: a start that takes over
-        30 s is given up by the daemon, and no attack."""
-        for left in (2, 1, 0):
-            reply, _ = self.client.ask("new", name=name, wait=True, timeout=100, **more)
-            if not left or "did not answer within" not in reply.content.get("evalue", ""):
-                break
-        assert reply.content["status"] == "ok", reply.content
+        self.client.call("new", name=name, wait=True, **more)
 
     # -- seen from outside -------------------------------------------------------------------------
 
@@ -230,7 +224,7 @@ class Arena:
         return os.path.join(self.house.state_dir, "runs", scene.result["run"])
 
     @staticmethod
-    def wait(true, seconds=100):
+    def wait(true, seconds=100 * SLOW):
         return leaks.wait_for(true, seconds)
 
     def facts(self):
@@ -342,12 +336,13 @@ class Scene:
         if not self.attack.code:
             return
         client = self.arena.client
-        clock = {"timeout_s": self.attack.seconds} if self.arena.clock else {}
+        seconds = self.attack.seconds * SLOW
+        clock = {"timeout_s": seconds} if self.arena.clock else {}
         self.request = client.send("run", {
             "code": program(self.arena.host(), self.attack), "session": self.session, **clock})
         try:
             reply, self.events = client.wait(self.request, "run",
-                                             self.attack.seconds + (100 if clock else 5))
+                                             seconds + (100 * SLOW if clock else 5))
         except NoAnswer:
             raise Won("it has not ended") from None
         self.result = reply.content

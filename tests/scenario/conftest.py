@@ -28,11 +28,12 @@ import pytest  # noqa: E402
 
 import leaks  # noqa: E402
 import users  # noqa: E402
+import wireclient  # noqa: E402
 from fake_openai import FakeOpenAI  # noqa: E402
 from house import House  # noqa: E402
 
 SOURCE = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-SECONDS = 300
+SECONDS = 300 * wireclient.SLOW
 # After its seconds a test is interrupted again and again, this far apart: its fixtures may hang as
 # it did. When that is of no use either, the run ends, with the test's name and all stacks.
 AGAIN = 30
@@ -56,7 +57,7 @@ def build_folder():
 
 def seconds_of(item):
     marker = item.get_closest_marker("limit")
-    return marker.args[0] if marker else SECONDS
+    return marker.args[0] * wireclient.SLOW if marker else SECONDS
 
 
 def pytest_configure(config):

@@ -16,13 +16,16 @@ import leaks
 import wireclient
 
 # On a busy machine everything may take long.
-START_SECONDS = 120
-STOP_SECONDS = 120
+START_SECONDS = wireclient.PATIENCE
+STOP_SECONDS = wireclient.PATIENCE
 
 # What a cell may take where a test says nothing else: the default of 10 s is short for a machine
 # that is as busy as tests make it.
-WALL_SECONDS = 120
-SETTINGS = "[profile default]\nwall = %d s\n" % WALL_SECONDS
+WALL_SECONDS = int(120 * wireclient.SLOW)
+# A kernel has nearly as long for its start as clients wait for one.
+KERNEL_SECONDS = int(wireclient.PATIENCE) - 10
+SETTINGS = "[broker]\nstart_limit = %d s\n[profile default]\nwall = %d s\n" % (
+    KERNEL_SECONDS, WALL_SECONDS)
 
 # Words in a log or on stderr that are always a bug of ours.
 BUGS = re.compile(r"AddressSanitizer|LeakSanitizer|UndefinedBehavior|runtime error:|"
@@ -65,7 +68,8 @@ class House:
         """$XDG_CONFIG_HOME: also, nothing of the configuration of who runs the tests is read."""
         folder = os.path.join(self.folder, "c", "cellblock")
         os.makedirs(folder, mode=0o755)
-        with open(os.path.join(folder, "cellblock.conf"), "w", encoding="utf-8") as file:
+        self.settings = os.path.join(folder, "cellblock.conf")
+        with open(self.settings, "w", encoding="utf-8") as file:
             file.write(SETTINGS)
         os.chmod(file.name, 0o644)
         return os.path.dirname(folder)

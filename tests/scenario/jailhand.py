@@ -52,10 +52,10 @@ def encode_spec(spec):
         value = os.fsencode(value)
         return struct.pack("=H", len(value)) + value
     layers = [spec["layers"].get(name, AUTO) for name in LAYERS]
-    out = struct.pack("=QQQQIIIIIB4BB6x", spec["memory"], spec["disk"], spec["files"],
-                      spec["cpu_seconds"], 1, spec["cpu_percent"], spec["processes"],
-                      spec["open_files"], len(spec["inputs"]), spec["loopback"], *layers,
-                      spec["subprocesses"])
+    out = struct.pack("=QQQQIIIIIIB4BB2x", spec["memory"], spec["disk"], spec["files"],
+                      spec["cpu_seconds"], 2, spec["cpu_percent"], spec["processes"],
+                      spec["open_files"], len(spec["inputs"]), spec["start_seconds"],
+                      spec["loopback"], *layers, spec["subprocesses"])
     out += text(spec["name"]) + text(spec["profile"])
     for path, name in spec["inputs"]:
         out += text(path) + text(name)
@@ -92,7 +92,8 @@ class Jail:
         self.pid = self.kernel_pid = self.quota = None
         self.spec = {"name": "hand", "profile": "default", "memory": 512 * MIB, "disk": 256 * MIB,
                      "files": 4096, "cpu_seconds": 3600, "cpu_percent": 0, "processes": 64,
-                     "open_files": 512, "loopback": 0, "layers": {}, "subprocesses": 1,
+                     "open_files": 512, "start_seconds": 100, "loopback": 0, "layers": {},
+                     "subprocesses": 1,
                      "inputs": [(path, os.path.basename(path)) for path in inputs]}
         self.spec.update(spec)
         self.build = build
