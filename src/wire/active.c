@@ -129,20 +129,24 @@ static const cb_field s_language[] = {
     END,
 };
 
+static const cb_field s_language_as_it_is[] = {REST};
+
 static const cb_field s_help_link[] = {
     {"text", cb_field_text, "\"\"", NULL},
     {"url", cb_field_link, "\"https://ipython.org/\"", NULL},
     END,
 };
 
+static const cb_field s_link_as_it_is[] = {REST};
+
 static const cb_field s_kernel_info_reply[] = {
     FAILURE,
     {"protocol_version", cb_field_word, "\"5.3\"", NULL},
     {"implementation", cb_field_word, "\"ipython\"", NULL},
     {"implementation_version", cb_field_word, "\"\"", NULL},
-    {"language_info", cb_field_object, "{}", s_language},
-    {"banner", cb_field_text, "\"\"", NULL},
-    {"help_links", cb_field_objects, "[]", s_help_link},
+    {"language_info", cb_field_language, "{}", s_language},
+    {"banner", cb_field_banner, "\"\"", NULL},
+    {"help_links", cb_field_links, "[]", s_help_link},
     {"debugger", cb_field_flag, "false", NULL},
     {"supported_features", cb_field_texts, "[]", NULL},
     END,
@@ -159,8 +163,12 @@ static const cb_field s_input_request[] = {
 };
 
 /* Of a session with `full`. */
-static const cb_field s_full_info_reply[] = {{"banner", cb_field_banner_and_warning, "\"\"", NULL},
-                                             REST};
+static const cb_field s_full_info_reply[] = {
+    {"language_info", cb_field_language, "{}", s_language_as_it_is},
+    {"banner", cb_field_banner, "\"\"", NULL},
+    {"help_links", cb_field_links, "[]", s_link_as_it_is},
+    REST,
+};
 
 static const cb_field s_shutdown_reply[] = {
     FAILURE, {"restart", cb_field_flag, "false", NULL}, END};
@@ -219,9 +227,9 @@ s_put_remains (int is_display, cb_buf *into)
 }
 
 static int
-s_check (const cb_field *fields, cb_part content, cb_buf *into)
+s_check (const cb_active *about, const cb_field *fields, cb_part content, cb_buf *into)
 {
-    cb_fields self = {.into = into};
+    cb_fields self = {.into = into, .about = about};
     cb_jwalk walk;
     int result = -CB_E_INVALID;
 
@@ -247,20 +255,20 @@ s_is_reply (const char *msg_type)
 }
 
 int
-cb_active_check (cb_active_output mode, const char *msg_type, cb_part content, cb_buf *into)
+cb_active_check (const cb_active *self, const char *msg_type, cb_part content, cb_buf *into)
 {
     __typeof__ (&s_rows[0]) row = CB_TABLE_FIND (s_rows, msg_type);
     const cb_field *fields = row != NULL             ? row->fields
                              : s_is_reply (msg_type) ? s_unread
                                                      : s_refused;
 
-    if (mode == CB_ACTIVE_FULL)
+    if (self->output == CB_ACTIVE_FULL)
         fields = fields == s_kernel_info_reply ? s_full_info_reply : s_unread;
     if (fields == s_refused)
         return CB_ACTIVE_DROP;
     if (fields == s_unread)
         return CB_ACTIVE_PASS;
-    return s_check (fields, content, into);
+    return s_check (self, fields, content, into);
 }
 
 const char *

@@ -14,10 +14,6 @@
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS  "0123456789"
 
-static const char s_banner[] = "cellblock: this session has active_output = full: HTML and "
-                               "JavaScript of its cells run in this "
-                               "frontend with your rights.";
-
 /* ---- single values ---- */
 
 static int
@@ -322,12 +318,47 @@ cb_field_editor_mode (cb_fields *self, const cb_field *row, cb_part value)
                                 : cb_field_mode (self, row, value);
 }
 
-int
-cb_field_banner_and_warning (cb_fields *self, const cb_field *row, cb_part value)
+/* ---- what is said of the jail ---- */
+
+/* Takes back the last byte, which closes what was just written, and puts a comma where something
+ * stands before. */
+static int
+s_reopen (cb_fields *self)
 {
-    if (!s_is_string (value))
-        return s_put_other (self, row);
+    cb_buf *into = self->into;
+    char before = into->data[--into->size - 1];
+
     self->changed = 1;
-    CB_TRY (cb_buf_put (self->into, value.data, value.size - 1));
-    return cb_buf_printf (self->into, "\\n%s\"", s_banner);
+    return before != '{' && before != '[' ? cb_buf_puts (into, ",") : 0;
+}
+
+int
+cb_field_banner (cb_fields *self, const cb_field *row, cb_part value)
+{
+    const char *between = s_is_string (value) && value.size > 2 ? "\\n" : "";
+
+    CB_TRY (cb_field_text (self, row, value));
+    self->into->size--;
+    self->changed = 1;
+    return cb_buf_printf (self->into, "%s%s\"", between, self->about->banner);
+}
+
+int
+cb_field_language (cb_fields *self, const cb_field *row, cb_part value)
+{
+    CB_TRY (cb_field_object (self, row, value));
+    CB_TRY (s_reopen (self));
+    return cb_buf_printf (self->into, "\"jail\":%s}", self->about->jail);
+}
+
+/* No page is about this jail; the one about what holds it together is. */
+int
+cb_field_links (cb_fields *self, const cb_field *row, cb_part value)
+{
+    CB_TRY (cb_field_objects (self, row, value));
+    CB_TRY (s_reopen (self));
+    return cb_buf_printf (self->into,
+                          "{\"text\":\"%s\",\"url\":\"https://manpages.debian.org/bookworm/"
+                          "bubblewrap/bwrap.1.en.html\"}]",
+                          self->about->link);
 }

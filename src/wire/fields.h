@@ -3,12 +3,14 @@
 #define CB_WIRE_FIELDS_H
 
 #include "base/buf.h"
+#include "wire/active.h"
 #include "wire/jwalk.h"
 
 /* A content that is written anew. */
 typedef struct cb_fields {
     cb_buf *into;
     int changed; /* what was written is not what came */
+    const cb_active *about;
 } cb_fields;
 
 typedef struct cb_field cb_field;
@@ -51,6 +53,9 @@ cb_field_kind cb_field_objects;
 cb_field_kind cb_field_payloads;
 cb_field_kind cb_field_type_name;
 cb_field_kind cb_field_editor_mode;
-cb_field_kind cb_field_banner_and_warning;
+/* The kernel's own, and behind it what is said of the jail. */
+cb_field_kind cb_field_banner;
+cb_field_kind cb_field_language;
+cb_field_kind cb_field_links;
 
 #endif

@@ -105,11 +105,12 @@ s_shown (cb_err *err)
 {
     static const char content[] = "{\"data\":{\"text/html\":\"<script>x</script>\","
                                   "\"text/markdown\":\"<script>\",\"image/png\":\"AA==\"}}";
+    static const cb_active about = {CB_ACTIVE_SANDBOX, "", "", "{}"};
     cb_scoped (cb_buf) cb_buf into;
 
     cb_buf_init (&into, CB_ACTIVE_CONTENT_MAX);
-    int result = cb_active_check (CB_ACTIVE_SANDBOX, "display_data",
-                                  (cb_part){content, sizeof content - 1}, &into);
+    int result =
+        cb_active_check (&about, "display_data", (cb_part){content, sizeof content - 1}, &into);
     if (result < 0)
         return cb_fail_nomem (err);
     return result == CB_ACTIVE_CHANGED && strstr (into.data, "&lt;script&gt;") != NULL &&

@@ -2,7 +2,9 @@
 (the default) and full."""
 import json
 
+import nbformat
 import pytest
+from nbformat import validate
 
 from attached import attach, reply_to, run
 
@@ -138,13 +140,21 @@ def test_replies_go_the_same_way(sandbox):
 
 def test_what_a_kernel_says_of_itself(sandbox):
     before = sandbox.kernel_info(reply=True, timeout=120)["content"]
-    assert "active_output" not in before["banner"]
+    jailed = ("cellblock: this Python is jailed (session amber, profile default): no network, "
+              "memory 512 MiB; a cell may run as long as it takes.")
+    assert before["banner"].startswith("Python 3") and before["banner"].endswith("\n" + jailed)
+    assert before["language_info"]["jail"] == {
+        "by": "cellblock", "profile": "default", "network": "none", "wall_s": None,
+        "active_output": "sandbox"}
+    assert before["help_links"][-1]["text"] == "Jailed: session amber, profile default"
+    assert len(before["help_links"]) > 1
+    validate(nbformat.v4.new_notebook(metadata={"language_info": before["language_info"]}))
     assert before["language_info"]["codemirror_mode"] == {"name": "ipython", "version": 3}
     reply, _ = run(sandbox, LINKS)
     assert reply["status"] == "ok", reply
     reply = reply_to(sandbox, sandbox.kernel_info())
     assert "javascript" not in json.dumps(reply) and "../" not in json.dumps(reply)
-    assert "html" not in reply
+    assert "html" not in reply and reply["banner"] == "x\n" + jailed
 
 
 def test_comms_are_refused(sandbox):
@@ -171,8 +181,22 @@ def test_full_passes_everything(full):
     assert reply["status"] == "ok", reply
     assert [kind for kind, _ in messages if kind.startswith("comm")] == [
         "comm_open", "comm_msg", "comm_close"]
-    banner = full.kernel_info(reply=True, timeout=120)["content"]["banner"]
-    assert "cellblock: this session has active_output = full" in banner
+    info = full.kernel_info(reply=True, timeout=120)["content"]
+    assert "(session amber, profile open)" in info["banner"]
+    assert "cellblock: this session has active_output = full" in info["banner"]
+    assert info["language_info"]["jail"]["active_output"] == "full"
+
+
+def test_how_long_a_cell_may_run_is_told(house):
+    """The profile of a stranger fixes it for everybody."""
+    house.start("--set", "profile.safe_eval.wall=60")
+    house.client().call("new", name="amber", profile="safe_eval", wait=True)
+    client = attach(house)
+    info = client.kernel_info(reply=True, timeout=120)["content"]
+    client.stop_channels()
+    assert ", no other programs, memory " in info["banner"]
+    assert info["banner"].endswith("; a cell may run 1 min.")
+    assert info["language_info"]["jail"]["wall_s"] == 60
 
 
 def test_full_by_the_person_who_asks(daemon):

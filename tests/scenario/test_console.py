@@ -88,6 +88,7 @@ def consoles(amber):
 def test_a_person_at_a_console(amber, client, consoles):
     one = consoles("--simple-prompt")
     one.wait("In [1]:")
+    assert "cellblock: this Python is jailed (session amber, profile default)" in one.screen()
     one.type("print('answer', 6 * 7)")
     one.wait("answer 42")
     one.type("name = input('who? ')")
