@@ -9,7 +9,7 @@ import signal
 import time
 
 # Seconds that anything may take on a busy machine.
-PATIENCE = 60
+PATIENCE = 120
 PR_SET_CHILD_SUBREAPER = 36
 CGROUPS = "/sys/fs/cgroup"
 

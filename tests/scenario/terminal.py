@@ -1,5 +1,4 @@
 """terminal.py - programs in a real terminal, tmux: what is typed, what stands on the screen."""
-import os
 import subprocess
 import time
 import uuid
@@ -75,11 +74,11 @@ class Terminal:
         server = self.tmux("display-message", "-p", "#{pid}").strip()
         self.tmux("kill-server")
         until = time.monotonic() + SECONDS
-        while server and _lives(server) and time.monotonic() < until:
+        while server and lives(server) and time.monotonic() < until:
             time.sleep(0.02)
 
 
-def _lives(pid):
+def lives(pid):
     try:
         with open("/proc/%s/stat" % pid, encoding="utf-8", errors="replace") as file:
             return file.read().rpartition(")")[2].split()[0] != "Z"

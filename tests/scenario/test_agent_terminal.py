@@ -9,11 +9,6 @@ import time
 import pytest
 
 import fake_openai as fake
-import leaks
-
-
-def _has_ended(pid):
-    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 class Terminal:
@@ -33,28 +28,34 @@ class Terminal:
         """Everything up to these words, or to the end."""
         deadline = time.monotonic() + seconds
         while until is None or until not in self.text:
-            assert time.monotonic() < deadline, self.text
-            if not select.select([self.fd], [], [], 0.1)[0]:
-                continue
-            try:
-                part = os.read(self.fd, 65536)
-            except OSError:
-                part = b""
-            if not part:
+            if not self._read_some(deadline):
                 assert until is None, self.text
                 break
-            self.text += part.decode(errors="replace")
         return self.text
+
+    def _read_some(self, deadline):
+        """Whether anything came before the end."""
+        ready = select.select([self.fd], [], [], max(deadline - time.monotonic(), 0))[0]
+        assert ready, self.text
+        try:
+            part = os.read(self.fd, 65536)
+        except OSError:
+            part = b""
+        self.text += part.decode(errors="replace")
+        return part != b""
+
+    def type_at_each(self, word, keys, last, seconds=120):
+        """The keys whenever the word comes, until the last word does: a second Ctrl-C that a busy
+        machine brings late is another first one, and told so."""
+        deadline, typed = time.monotonic() + seconds, 0
+        while last not in self.text:
+            if self.text.count(word) > typed:
+                typed += 1
+                self.type(keys)
+            assert self._read_some(deadline), self.text
 
     def type(self, keys):
         os.write(self.fd, keys)
-
-    def press_until_it_ends(self, keys):
-        """Once, and again where a busy machine took the second press for another first one."""
-        for _ in range(10):
-            self.type(keys)
-            if leaks.wait_for(lambda: _has_ended(self.pid), 5):
-                return
 
     def end(self):
         self.read()
@@ -95,7 +96,7 @@ def test_ctrl_c_while_the_model_speaks(terminal):
 
 
 def test_ctrl_c_in_a_cell(terminal):
-    task = terminal(fake.calls("import time\nprint('be' + 'gun', flush=True)\ntime.sleep(100)"),
+    task = terminal(fake.calls("import time\nprint('be' + 'gun', flush=True)\ntime.sleep(1000)"),
                     fake.words("never"))
     task.read("begun")
     task.type(b"\x03")
@@ -109,8 +110,7 @@ def test_ctrl_c_twice_ends_a_stubborn_cell(terminal, daemon):
     task = terminal(fake.calls(code), fake.words("never"), arguments=("-s", "work"))
     task.read("begun")
     task.type(b"\x03")
-    task.read("Ctrl-C once more")
-    task.press_until_it_ends(b"\x03")
+    task.type_at_each("Ctrl-C once more", b"\x03", "its variables are gone")
     assert task.end() == 130
     assert "its variables are gone" in task.text
     assert daemon.json("ls") == {"sessions": []}
@@ -123,11 +123,9 @@ def test_a_session_that_stays_is_told(terminal):
 
 
 def test_a_terminal_that_closes_ends_the_task(terminal, daemon):
-    task = terminal(fake.calls("import time\nprint('be' + 'gun', flush=True)\ntime.sleep(100)"),
+    task = terminal(fake.calls("import time\nprint('be' + 'gun', flush=True)\ntime.sleep(1000)"),
                     fake.words("never"))
     task.read("begun")
     os.close(task.fd)
-    begun = time.monotonic()
     assert os.waitstatus_to_exitcode(os.waitpid(task.pid, 0)[1]) == 143
-    assert time.monotonic() - begun < 60
     assert daemon.json("ls") == {"sessions": []}

@@ -11,7 +11,7 @@ from attached import (SECONDS, Raw, ask_control, attach, connection_file, everyt
                       run, settle, text_of)
 from wireclient import HOLD, let_go
 
-SLEEP = "import time\ntime.sleep(60)"
+SLEEP = "import time\ntime.sleep(1000)"
 
 
 @pytest.fixture
@@ -32,6 +32,13 @@ def two(amber):
 def raw(amber):
     with Raw(connection_file(amber)) as made:
         yield made.subscribed()
+
+
+def kinds(messages):
+    """Their types; pieces of one stream count once, a kernel may cut it anywhere."""
+    every = [message["msg_type"] for message in messages]
+    return [kind for kind, before in zip(every, [None] + every)
+            if (kind, before) != ("stream", "stream")]
 
 
 # -- everybody's own replies, everybody's output ----------------------------------------------
@@ -79,8 +86,7 @@ def test_cells_of_the_command_line_show(amber, two):
     assert done.stdout == "from the shell\n2\n", done.stderr
     for client in two:
         seen = iopub_until(client, is_idle) + everything(client)
-        assert [message["msg_type"] for message in seen] == [
-            "status", "execute_input", "stream", "execute_result", "status"]
+        assert kinds(seen) == ["status", "execute_input", "stream", "execute_result", "status"]
         assert [message["content"]["execution_state"] for message in seen
                 if message["msg_type"] == "status"] == ["busy", "idle"]
         assert len({message["parent_header"]["msg_id"] for message in seen}) == 1
@@ -90,7 +96,7 @@ def test_cells_of_the_command_line_show(amber, two):
 def test_the_brokers_own_questions_never_show(amber, two):
     settle(*two)
     msg_id = two[1].execute(SLEEP)
-    time.sleep(0.3)
+    iopub_until(two[1], is_begun(msg_id))
     assert ask_control(two[1], "interrupt_request") == {"status": "ok"}
     assert reply_to(two[1], msg_id)["ename"] == "KeyboardInterrupt"
     asked = {"execute_request", "interrupt_request"}
@@ -112,11 +118,14 @@ def test_late_output_has_an_end(new_house):
     client = house.client()
     client.call("new", name="amber", wait=True)
     one = attach(house)
-    asked = one.execute("import threading\ndef chatter():\n    for i in range(100):\n"
-                        "        print('x' * 9999, flush=True)\n"
+    wait = HOLD.strip().replace("\n", "\n    ")
+    asked = one.execute("import threading\ndef chatter():\n    " + wait +
+                        "\n    for i in range(100):\n        print('x' * 9999, flush=True)\n"
                         "    open('/work/said', 'w').close()\n"
-                        "threading.Timer(0.3, chatter).start()")
+                        "threading.Thread(target=chatter).start()")
     reply_to(one, asked)
+    iopub_until(one, is_idle_of(asked))
+    let_go(client, "amber")
     assert leaks.wait_for(lambda: "work/said" in [
         file["path"] for file in client.call("files", session="amber")["files"]])
     last = one.execute("pass", silent=True)
@@ -133,11 +142,9 @@ def test_late_output_has_an_end(new_house):
 def test_who_joins_late_is_usable_at_once(amber, two):
     msg_id = two[0].execute(SLEEP)
     iopub_until(two[0], is_begun(msg_id))
-    begun = time.monotonic()
     late = attach(amber)
-    assert time.monotonic() - begun < 30, "it waited for the cell"
     ask_control(late, "interrupt_request")
-    assert reply_to(two[0], msg_id)["ename"] == "KeyboardInterrupt"
+    assert reply_to(two[0], msg_id)["ename"] == "KeyboardInterrupt", "the cell still ran"
     assert run(late, "6 * 7")[0]["status"] == "ok"
     late.stop_channels()
 
@@ -254,17 +261,27 @@ def test_input_asks_whose_cell_it_is(two):
     assert text_of(iopub_until_idle(second, msg_id)) == "Ada\n"
 
 
+@pytest.mark.limit(400)
 def test_the_clock_stands_while_a_person_is_asked(new_house):
-    house = new_house().start("--set", "profile.default.wall=5s",
-                              "--set", "profile.default.fixed=wall")
+    # On a busy machine the cell itself may take longer than five seconds.
+    assert any(status_of_a_late_answer(new_house(), wall) == "ok" for wall in (5, 60))
+
+
+def status_of_a_late_answer(house, wall):
+    house.start("--set", "profile.default.wall=%d s" % wall,
+                "--set", "profile.default.fixed=wall")
     house.client().call("new", name="amber", wait=True)
     one = attach(house)
     msg_id = one.execute("input()", allow_stdin=True)
-    one.get_stdin_msg(timeout=SECONDS)
-    time.sleep(6)
-    one.input("here")
-    assert reply_to(one, msg_id)["status"] == "ok"
-    one.stop_channels()
+    try:
+        one.get_stdin_msg(timeout=wall)
+        time.sleep(wall + 1)
+        one.input("here")
+        return reply_to(one, msg_id)["status"]
+    except queue.Empty:
+        return "never asked"
+    finally:
+        one.stop_channels()
 
 
 def test_stale_answers_are_dropped(amber, two):
@@ -319,7 +336,7 @@ def test_who_vanishes_while_asked_leaves_an_end_of_file(amber, two, lost):
 
 def test_two_interrupts_at_once(two):
     msg_id = two[0].execute(SLEEP)
-    time.sleep(0.3)
+    iopub_until(two[0], is_begun(msg_id))
     for client in two:
         client.control_channel.send(client.session.msg("interrupt_request", {}))
     for client in two:
@@ -375,12 +392,22 @@ def test_a_death_is_told_to_who_waits(client, two):
     assert run(second, "2")[0]["status"] == "ok", "it was restarted"
 
 
+def kill_for_good(client, one):
+    """So often within a minute that it is not started anew; on a busy machine that takes more."""
+    for _ in range(20):
+        msg_id = one.execute("import os\nos.kill(os.getpid(), 9)")
+        assert reply_to(one, msg_id)["ename"] == "KernelDied"
+        states = []
+        while not states or states[-1] not in ("idle", "dead"):
+            states.append(client.call("show", session="amber")["state"])
+        if states[-1] == "dead":
+            return
+    raise AssertionError("it is started again and again")
+
+
 def test_the_heart_stops_with_the_kernel(amber, client, two):
     assert leaks.wait_for(two[0].is_alive)
-    for _ in range(4):
-        msg_id = two[0].execute("import os\nos.kill(os.getpid(), 9)")
-        assert reply_to(two[0], msg_id)["ename"] == "KernelDied"
-    assert leaks.wait_for(lambda: client.call("show", session="amber")["state"] == "dead")
+    kill_for_good(client, two[0])
     with Raw(connection_file(amber)) as raw:
         raw.socket("hb").send(b"ping")
         assert not raw.socket("hb").poll(1000)

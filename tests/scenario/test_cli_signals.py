@@ -1,11 +1,14 @@
 """test_cli_signals.py - Ctrl-C and termination while a cell runs, and at a real terminal."""
+import fcntl
 import json
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
+import termios
 import time
 
 import pytest
@@ -21,18 +24,19 @@ def wait_for(look, seconds=120):
 
 
 def interrupt_until_it_ends(process):
-    """A second Ctrl-C has to come within two seconds of the first: on a busy machine it may not,
-    and is another first one."""
-    for _ in range(10):
+    """Again and again: on a busy machine two of them may be more than two seconds apart, and the
+    second counts as a first one."""
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(5)
+            process.wait(0.5)
             return
         except subprocess.TimeoutExpired:
             pass
 
 
-BUSY = "import time\nprint('on', flush=True)\ntime.sleep(60)"
+BUSY = "import time\nprint('on', flush=True)\ntime.sleep(1000)"
 
 
 @pytest.mark.parametrize("signum,code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -41,11 +45,9 @@ def test_a_signal_interrupts_the_cell_and_the_session_lives(daemon, signum, code
     process = daemon.popen("run", "-s", "work", "-o", "stream-json", "-c", BUSY)
     while '"on\\n"' not in process.stdout.readline():
         pass
-    before = time.monotonic()
     process.send_signal(signum)
     events = [json.loads(line) for line in process.stdout.read().splitlines()]
     assert process.wait(120) == code
-    assert time.monotonic() - before < 30, "its cell sleeps for 60 s"
     assert events[-1]["type"] == "end" and events[-1]["status"] == "interrupted"
     assert [event["ename"] for event in events if event["type"] == "error"] == ["KeyboardInterrupt"]
     process.stdout.close()
@@ -79,8 +81,9 @@ def test_a_second_interrupt_ends_the_kernel(daemon, session):
     process = daemon.popen("run", *more, "-t", "60", "-c", STUBBORN)
     assert process.stdout.readline() == "on\n"
     process.send_signal(signal.SIGINT)
-    assert process.stdout.readline() == "no\n"
-    interrupt_until_it_ends(process)
+    # One that comes later than two seconds after the last is another first one, as the cell says.
+    while process.stdout.readline() == "no\n":
+        process.send_signal(signal.SIGINT)
     assert process.wait(120) == 130
     assert "ended" in process.stderr.read()
     process.stdout.close()
@@ -98,11 +101,15 @@ def test_a_terminated_command_leaves_no_kernel(daemon):
     wait_for(lambda: daemon.json("ls")["sessions"] == [])
 
 
+def is_full(pipe):
+    """Whether nothing more goes into a pipe until somebody reads."""
+    held = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
+    return held > fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) - select.PIPE_BUF
+
+
 def test_signals_count_while_the_reader_sleeps(daemon):
     process = daemon.popen("run", "-c", "print('x' * 20_000_000)\nimport time\ntime.sleep(60)")
-    time.sleep(2)
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
+    wait_for(lambda: is_full(process.stdout))
     interrupt_until_it_ends(process)
     assert process.wait(120) == 130
     process.stdout.close()
@@ -152,15 +159,17 @@ class Terminal:
     def type(self, keys):
         os.write(self.fd, keys)
 
-    def type_until(self, keys, word):
-        """As interrupt_until_it_ends."""
-        for _ in range(10):
-            self.type(keys)
-            try:
-                return self.read_until(word, 5)
-            except AssertionError:
-                pass
-        raise AssertionError((word, self.text))
+    def type_at_each(self, word, keys, last):
+        """The keys whenever the word comes, until the last word does: a second Ctrl-C that is late
+        is another first one, and told so."""
+        until, typed = time.monotonic() + 120, 0
+        while last not in self.text:
+            if self.text.count(word) > typed:
+                typed += 1
+                self.type(keys)
+            ready = select.select([self.fd], [], [], max(until - time.monotonic(), 0))[0]
+            assert ready, (last, self.text)
+            self.text += os.read(self.fd, 65536)
 
     def end(self):
         """The exit code; everything that came is in text."""
@@ -179,10 +188,8 @@ class Terminal:
 def test_ctrl_c_at_a_terminal(daemon):
     terminal = Terminal(daemon, "run", "-t", "60", "-c", BUSY)
     terminal.read_until(b"on\r\n")
-    before = time.monotonic()
     terminal.type(b"\x03")
     assert terminal.end() == 130
-    assert time.monotonic() - before < 30
     assert b"^C\r\n" in terminal.text
     assert b"KeyboardInterrupt" in terminal.text
 
@@ -191,8 +198,7 @@ def test_the_second_ctrl_c_at_a_terminal(daemon):
     terminal = Terminal(daemon, "run", "-t", "60", "-c", STUBBORN)
     terminal.read_until(b"on\r\n")
     terminal.type(b"\x03")
-    terminal.read_until(b"Ctrl-C once more ends its kernel")
-    terminal.type_until(b"\x03", b"the kernel was ended")
+    terminal.type_at_each(b"Ctrl-C once more ends its kernel", b"\x03", b"the kernel was ended")
     assert terminal.end() == 130
     assert b"the kernel was ended" in terminal.text
     assert b"Traceback" not in terminal.text

@@ -13,6 +13,7 @@ import pytest
 
 import leaks
 from attached import connection_file
+from terminal import lives
 
 PYTHON = "/usr/bin/python3"
 SECONDS = 120
@@ -61,7 +62,10 @@ class Console:
             assert time.monotonic() < until, "no %r on the screen:\n%s" % (text, self.screen())
 
     def close(self):
+        """Waits for the console's own end: it writes into its folders to the last."""
+        ends = self.tmux("display-message", "-p", "#{pid} #{pane_pid}").split()
         self.tmux("kill-server")
+        leaks.wait_for(lambda: not any(lives(pid) for pid in ends), SECONDS)
 
 
 @pytest.fixture
@@ -82,7 +86,6 @@ def consoles(amber):
     yield make
     for one in made:
         one.close()
-    time.sleep(0.2)
 
 
 def test_a_person_at_a_console(amber, client, consoles):

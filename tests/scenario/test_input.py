@@ -1,7 +1,9 @@
 """test_input.py - input () in cells of the control API: asked of who runs the cell, answered by an
 input_reply, ended by an interrupt or by his going; and how long such a cell may take."""
 import json
+import os
 import queue
+import signal
 import time
 
 import pytest
@@ -134,10 +136,9 @@ def test_a_client_that_is_gone_before_is_not_waited_for(amber, client):
 
 
 def test_a_kernel_that_dies_while_it_asks(amber, client):
-    code = ("import os, threading, time\n"
-            "threading.Timer(3, os._exit, [3]).start()\ninput()")
-    request = start(client, code)
+    request = start(client, "input()")
     asked = question(client, request)
+    os.kill(client.call("show", session="amber")["pid"], signal.SIGKILL)
     reply, _ = client.wait(request, "run")
     assert reply.content["status"] == "died"
     answer(client, asked.header, "to the dead")
@@ -145,13 +146,23 @@ def test_a_kernel_that_dies_while_it_asks(amber, client):
 
 
 def test_the_clock_stands_while_a_person_is_asked(amber, client):
-    request = start(client, "print(input())", timeout_s=5)
-    asked = question(client, request)
-    time.sleep(6)  # the time itself is what is tested
-    answer(client, asked.header, "late but in time")
-    reply, _ = client.wait(request, "run")
-    assert reply.content["status"] == "ok", reply.content
-    assert reply.content["usage"]["wall_s"] < 5
+    # On a busy machine the cell itself may take longer than five seconds.
+    assert any(answered_late(client, seconds) for seconds in (5, 60))
+
+
+def answered_late(client, seconds):
+    """Whether a cell that may take so long has its answer later than that."""
+    request = start(client, "print(input())", timeout_s=seconds)
+    message = client.receive()
+    while message.type not in ("input_request", "run_reply"):
+        message = client.receive()
+    if message.type == "run_reply":
+        assert message.content["status"] == "timeout", message.content
+        return False
+    time.sleep(seconds + 1)  # the time itself is what is tested
+    answer(client, message.header, "late but in time")
+    content = client.wait(request, "run")[0].content
+    return content["status"] == "ok" and content["usage"]["wall_s"] < seconds
 
 
 def test_attached_clients_see_no_question_of_others(amber, client):

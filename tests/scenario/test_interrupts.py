@@ -5,7 +5,7 @@ import pytest
 
 from wireclient import Client
 
-LONG = "import time\nfor _ in range(300): time.sleep(0.05)"
+LONG = "import time\nfor _ in range(2000): time.sleep(0.05)"
 # The kernel's own code gets SIGINT at this point of every cell from the next one on.
 HOOK = """
 import os
@@ -81,7 +81,7 @@ def test_a_cell_that_waits_for_the_kernel(client):
 
 
 @pytest.mark.parametrize("code", [
-    "import asyncio\nawait asyncio.sleep(30)",
+    "import asyncio\nawait asyncio.sleep(100)",
     "import asyncio, time\nawait asyncio.sleep(0)\nprint('on', flush=True)\n" + LONG])
 def test_cells_that_await(amber, code):
     moment = "stream" if "print" in code else "execute_input"

@@ -11,15 +11,15 @@ import zmq
 import leaks
 from test_survival import (THERE, another_broker, kill_broker, receive_until, resume,
                            until_there)
-from wireclient import HOLD, PATIENCE, Client, endpoint, let_go, stream_text
+from wireclient import HOLD, PATIENCE, Client, NoAnswer, endpoint, let_go, stream_text
 
-SLEEP = "import time\ntime.sleep(60)"
+SLEEP = "import time\ntime.sleep(1000)"
 # Nothing but a kill ends it; it says when it has come so far.
 STUBBORN = """
 import signal, time
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 print("ready", flush=True)
-time.sleep(60)
+time.sleep(1000)
 """
 
 
@@ -84,7 +84,8 @@ def test_an_error_leaves_the_session_as_it_was(amber):
 
 def test_the_order_of_the_messages(amber):
     _, events = amber.run("print(1)", session="amber")
-    types = [event.type for event in events]
+    # A kernel may cut a stream anywhere.
+    types = [event.type for event in events if event.content.get("text") != "\n"]
     assert types == ["start", "status", "execute_input", "stream", "status"]
     assert [e.content["execution_state"] for e in events if e.type == "status"] == ["busy", "idle"]
 
@@ -194,25 +195,24 @@ def test_a_message_id_is_used_once(amber):
 def test_interrupt(amber):
     request = amber.send("run", {"session": "amber", "code": SLEEP})
     wait_type(amber, request, "execute_input")
-    begun = time.monotonic()
     other = Client(amber.connection)
     assert other.call("interrupt", session="amber")["interrupted"] is True
     reply, _ = amber.wait(request, "run")
     assert reply.content["status"] == "interrupted"
-    assert time.monotonic() - begun < 30, "it was asked to sleep for 60 s"
     assert other.call("interrupt", session="amber")["interrupted"] is False
     other.close()
     assert amber.run("1", session="amber")[0]["status"] == "ok"
 
 
 def test_interrupt_never_kills(amber):
-    request = amber.send("run", {"session": "amber", "code": STUBBORN, "timeout_s": 15})
+    request = amber.send("run", {"session": "amber", "code": STUBBORN})
     wait_type(amber, request, "stream")
     amber.send("interrupt", {"session": "amber"})
     time.sleep(1.5)
-    assert amber.call("show", session="amber")["state"] == "busy"
-    reply, _ = amber.wait(request, "run")
-    assert reply.content["status"] == "timeout"
+    info = amber.call("show", session="amber")
+    assert (info["state"], info["restarts"]) == ("busy", 0)
+    amber.send("restart", {"session": "amber"})
+    assert amber.wait(request, "run")[0].content["status"] == "died"
 
 
 def test_wall_limit(new_house):
@@ -220,20 +220,17 @@ def test_wall_limit(new_house):
     amber.run("kept = 5", session="amber")
     begun = time.monotonic()
     result, _ = amber.run(SLEEP, session="amber", timeout_s=0.5)
-    assert result["status"] == "timeout"
+    assert time.monotonic() - begun > 0.4 and result["status"] == "timeout"
     assert result["error"]["ename"] == "WallTimeLimitExceeded"
     assert "500 ms" in result["error"]["evalue"]
-    assert 0.4 < time.monotonic() - begun < 30
     result, events = amber.run("print(kept)", session="amber")
     assert stream_text(events) == "5\n", "an interrupt that worked leaves the variables"
 
 
 def test_wall_limit_of_a_stubborn_cell(amber):
-    begun = time.monotonic()
     result, _ = amber.run(STUBBORN, session="amber", timeout_s=0.5)
     assert result["status"] == "timeout" and "variables are gone" in result["error"]["evalue"]
     assert result["usage"]["cpu_s"] >= 0 and result["usage"]["peak_memory_bytes"] > 1 << 20
-    assert time.monotonic() - begun < 30
     assert amber.run("1", session="amber")[0]["execution_count"] == 1
     assert amber.call("show", session="amber")["restarts"] == 1
 
@@ -297,11 +294,16 @@ def test_everyone_who_waits_is_told_of_a_death(amber):
 
 
 def test_three_restarts_in_a_minute_and_no_more(amber):
-    for number in range(4):
+    deaths, goes_on = [], True
+    while goes_on:
         result, _ = amber.run("import os; os._exit(1)", session="amber")
         assert result["status"] == "died"
-        assert ("a new kernel is started" in result["error"]["evalue"]) == (number < 3), result
-    assert "cellblock restart" in result["error"]["evalue"]
+        deaths.append(time.monotonic())
+        goes_on = "a new kernel is started" in result["error"]["evalue"]
+        # A busy machine may need more than a minute for four of them.
+        assert goes_on == (len(deaths) < 4) or deaths[-1] - deaths[-4:][0] > 50, result
+        assert len(deaths) < 20
+    assert len(deaths) >= 4 and "cellblock restart" in result["error"]["evalue"]
     wait_state(amber, "amber", "dead")
     result, _ = amber.run("1", session="amber")
     assert result["refused"] and "cellblock restart amber" in result["evalue"]
@@ -312,7 +314,7 @@ def test_three_restarts_in_a_minute_and_no_more(amber):
 def test_a_kernel_killed_from_outside(amber):
     pid = amber.call("show", session="amber")["pid"]
     os.kill(pid, signal.SIGKILL)
-    wait_state(amber, "amber", "restarting")
+    assert leaks.wait_for(lambda: amber.call("show", session="amber")["restarts"] == 1)
     wait_state(amber, "amber", "idle")
     assert "SIGKILL" in amber.call("show", session="amber")["last_death"]
 
@@ -375,10 +377,15 @@ def test_idle_sessions_expire(new_house):
 
 
 def test_the_daemon_leaves_when_nobody_needs_it(new_house):
-    house = new_house().start("--set", "broker.leave_after=5 s")
-    client = house.client()
-    client.call("hello")
-    time.sleep(7)
+    for seconds in (5, 60):  # a busy machine may bring the client too late
+        house = new_house().start("--set", "broker.leave_after=%d s" % seconds)
+        try:
+            client = house.client()
+            client.call("hello", timeout=seconds)
+            break
+        except (OSError, NoAnswer):
+            assert house.daemon.wait(PATIENCE) == 0
+    time.sleep(seconds + 2)
     assert house.daemon.poll() is None, "a client holds it"
     client.close()
     house.clients.remove(client)
@@ -423,12 +430,13 @@ def test_a_client_that_vanishes(daemon, client):
     gone = Client(daemon.connection())
     ephemeral = gone.send("run", {"code": SLEEP})
     name = wait_type(gone, ephemeral, "start")[0].content["session"]
-    named = gone.send("run", {"session": "amber", "code": "import time; time.sleep(1); x = 7"})
+    named = gone.send("run", {"session": "amber", "code": HOLD + "x = 7"})
     wait_type(gone, named, "execute_input")
     assert client.call("show", session="amber")["clients"] == 1
     gone.close()
     wait_state(client, name, None)
     assert client.call("show", session="amber")["clients"] == 0, "it runs on for nobody"
+    let_go(client, "amber")
     result, events = client.run("print(x)", session="amber")
     assert stream_text(events) == "7\n", "a cell in a named session runs to its end"
 
