@@ -314,17 +314,24 @@ s_find_v2 (cb_cgroups *self, const char *groups, const char *mounts)
 }
 
 void
+cb_cgroups_find_in (cb_cgroups *self, const char *groups, const char *mounts)
+{
+    memset (self, 0, sizeof *self);
+    if (!s_find_v2 (self, groups, mounts))
+        (void)s_find_v1 (self, groups, mounts);
+}
+
+void
 cb_cgroups_find (cb_cgroups *self)
 {
     cb_auto_free char *groups = s_text ("/proc/self/cgroup");
     cb_auto_free char *mounts = s_text ("/proc/self/mountinfo");
 
-    memset (self, 0, sizeof *self);
-    if (groups == NULL || mounts == NULL) {
-        (void)snprintf (self->why_none, sizeof self->why_none,
-                        "/proc/self/cgroup or /proc/self/mountinfo cannot be read");
+    if (groups != NULL && mounts != NULL) {
+        cb_cgroups_find_in (self, groups, mounts);
         return;
     }
-    if (!s_find_v2 (self, groups, mounts))
-        (void)s_find_v1 (self, groups, mounts);
+    memset (self, 0, sizeof *self);
+    (void)snprintf (self->why_none, sizeof self->why_none,
+                    "/proc/self/cgroup or /proc/self/mountinfo cannot be read");
 }

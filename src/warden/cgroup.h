@@ -107,6 +107,9 @@ typedef struct cb_cgroup_mount {
 } cb_cgroup_mount;
 int cb_cgroup_find_mount (const char *text, const char *controller, cb_cgroup_mount *ret_mount);
 
+/* For tests: cb_cgroups_find by the texts of /proc/self/cgroup and /proc/self/mountinfo. */
+void cb_cgroups_find_in (cb_cgroups *self, const char *groups, const char *mounts);
+
 /* For tests: the number behind a key in lines "KEY NUMBER"; 0 when there is none. */
 uint64_t cb_cgroup_number (const char *text, const char *key);
 
