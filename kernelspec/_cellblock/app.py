@@ -16,7 +16,7 @@ from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 from traitlets.config import Config
 
-from . import hints, interrupts, packing
+from . import hints, interrupts, magics, packing
 from .connection import read_connection
 from .streams import CellIOPub
 
@@ -128,7 +128,10 @@ def start(profile, network, seccomp=None):
     app = CellApp.instance(config=config, kernel_class=CellKernel)
     app.use(connection)
     app.initialize([])
-    hints.install(app.shell, hints.Jail(profile, network, seccomp is None))
+    session = connection.session.rpartition("-")[0]
+    jail = hints.Jail(profile, network, seccomp is None, session)
+    hints.install(app.shell, jail)
+    magics.install(app.shell, jail)
     interrupts.install(app.kernel)
     if seccomp is not None:
         from . import threads

@@ -5,7 +5,6 @@ import os
 import re
 import socket
 import subprocess
-import sys
 import typing
 
 # Where a cell's own files and the machine's programs lie.
@@ -22,6 +21,11 @@ class Jail(typing.NamedTuple):
     profile: str
     network: str  # "none" or "loopback"
     subprocesses: bool = True
+    session: str = ""
+
+    def command(self, verb):
+        """What somebody types outside, about this session."""
+        return f"cellblock {verb} {self.session or 'NAME'}"
 
 
 def _chain(error):
@@ -45,7 +49,16 @@ def _last_file(error):
     return name
 
 
+# IPython's own words (%run, %load) for a file that is not there.
+NOT_FOUND = re.compile(r"File `'(.*)'` not found|^'(/.*)' was not found in history")
+
+
 def _missing_path(error):
+    said = NOT_FOUND.search(str(error)[:MESSAGE])
+    if said:
+        return said.group(1) or said.group(2)
+    if not isinstance(error, FileNotFoundError):
+        return None
     name = error.filename
     if isinstance(name, bytes):
         name = os.fsdecode(name)
@@ -59,12 +72,8 @@ def _is_inside(path):
     return any(path == top or path.startswith(top + "/") for top in INSIDE)
 
 
-def _missing_file(error, _jail):
-    if not isinstance(error, FileNotFoundError):
-        return None
-    path = _missing_path(error)
-    if not path:
-        return None
+def says_missing(path):
+    """The sentence about a path that is not there; None where the jail is not the reason."""
     if path.startswith(("/", "~")) and not _is_inside(path):
         name = os.path.basename(path.rstrip("/")) or "NAME"
         return (
@@ -79,6 +88,11 @@ def _missing_file(error, _jail):
             f"--input PATH, it appears as /input/{os.path.basename(path)}"
         )
     return None
+
+
+def _missing_file(error, _jail):
+    path = _missing_path(error)
+    return says_missing(path) if path else None
 
 
 # What libraries say that have no exception of their own for it (database drivers, libcurl).
@@ -103,9 +117,10 @@ OUTWARD = {
 }
 
 
-def _says_no_network(jail):
+def says_no_network(jail, advice=": fetch it outside and give it with --input PATH"):
+    """Why nothing outside is reached, and what to do."""
     network = "no network" if jail.network == "none" else "only a loopback network"
-    return f"this jail has {network} (profile {jail.profile})"
+    return f"this jail has {network} (profile {jail.profile}){advice}"
 
 
 def _goes_out(words):
@@ -119,14 +134,16 @@ def _goes_out(words):
 
 def goes_out(command):
     """Whether a command line (text or words) is one that wants the network."""
+    if isinstance(command, bytes):  # %%bash
+        command = command.decode(errors="replace")
     if isinstance(command, str):
-        return any(_goes_out(part.split()) for part in re.split("[;&|]", command))
+        return any(_goes_out(part.split()) for part in re.split("[;&|\n]", command))
     return _goes_out([str(word) for word in command])
 
 
 def _no_network(error, jail):
     if isinstance(error, subprocess.CalledProcessError):
-        return _says_no_network(jail) if goes_out(error.cmd) else None
+        return says_no_network(jail) if goes_out(error.cmd) else None
     refused = isinstance(error, PermissionError) and _last_file(error) == socket.__file__
     unreachable = isinstance(error, OSError) and error.errno in (
         errno.ENETUNREACH,
@@ -134,7 +151,7 @@ def _no_network(error, jail):
     )
     lost = isinstance(error, (socket.gaierror, socket.herror))
     if refused or unreachable or lost or UNREACHED.search(str(error)[:MESSAGE]):
-        return _says_no_network(jail)
+        return says_no_network(jail)
     return None
 
 
@@ -152,14 +169,19 @@ def _starts_a_program(error):
     return any(STARTERS.match(name) for name in code.co_names)
 
 
+def says_no_programs(jail):
+    """Why nothing is started, and what would allow it."""
+    return (
+        "this jail starts no other programs and processes, only threads "
+        f"(profile {jail.profile} has subprocesses = off)"
+    )
+
+
 def _no_subprocess(error, jail):
     if jail.subprocesses or not isinstance(error, PermissionError) or error.errno != errno.EPERM:
         return None
     if error.filename is None and _starts_a_program(error):
-        return (
-            "this jail starts no other programs and processes, only threads "
-            f"(profile {jail.profile})"
-        )
+        return says_no_programs(jail)
     return None
 
 
@@ -192,7 +214,13 @@ def _missing_module(error, _jail):
     )
 
 
-RULES = (_missing_file, _no_network, _no_subprocess, _full, _no_thread)
+def _no_conda(error, _jail):
+    if isinstance(error, ValueError) and "to be a conda environment" in str(error):
+        return "conda is not in this jail: its Python is the machine's own, below /usr"
+    return None
+
+
+RULES = (_missing_file, _no_network, _no_subprocess, _full, _no_thread, _no_conda)
 
 
 def hint(error, jail):
@@ -231,19 +259,6 @@ class _Spare:
             os.close(self._fds.pop())
 
 
-def _tell_before(shell, name, jail):
-    """Say at once that there is no network when a command line (!pip install) wants it: some
-    programs try for longer than a cell may run."""
-    run = getattr(shell, name)
-
-    def tell_and_run(command, *args, **kwargs):
-        if goes_out(command):
-            print(f"cellblock: {_says_no_network(jail)}", file=sys.stderr, flush=True)
-        return run(command, *args, **kwargs)
-
-    setattr(shell, name, tell_and_run)
-
-
 def install(shell, jail):
     """Let the shell show every error, and end its traceback with the hint.
 
@@ -268,5 +283,3 @@ def install(shell, jail):
 
     shell._showtraceback = show_with_hint
     shell.showtraceback = show_always
-    _tell_before(shell, "system", jail)
-    _tell_before(shell, "getoutput", jail)

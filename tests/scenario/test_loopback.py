@@ -7,6 +7,7 @@ import pytest
 import attached
 
 ON = ("-l", "loopback=on")
+ADVICE = ": fetch it outside and give it with --input PATH"
 
 
 def text(run):
@@ -93,18 +94,18 @@ def test_without_it_the_error_says_which_profile_has_none(house, profile):
                  "import socket; socket.socket()"):
         run = house.json("run", "-P", profile, "-t", "50", "-c", code)
         assert run["error"]["traceback"][-1] == (
-            "cellblock: this jail has no network (profile %s)" % profile), run
+            "cellblock: this jail has no network (profile %s)%s" % (profile, ADVICE)), run
 
 
 @pytest.mark.parametrize("code, told", [
-    ("!pip install requests", True), ("%pip install requests", True), ("!git status", False),
+    ("!pip install nowhere-to-be-found", True), ("!git status", False),
     ("!cd /work && curl -s https://example.org/x", True), ("!echo pip install", False),
     ("x = !wget example.org", True), ("!LANG=C python3 -m pip list", False),
 ])
-def test_a_command_that_wants_the_network_is_told_first(house, code, told):
+def test_a_command_that_wants_the_network_is_told_so(house, code, told):
     run = house.json("run", "-t", "60", "-c", code)
     errors = "".join(one["text"] for one in run["outputs"] if one.get("name") == "stderr")
-    assert errors.startswith("cellblock: this jail has no network (profile default)\n") is told, run
+    assert errors.startswith("cellblock: this jail has no network (profile default): ") is told, run
 
 
 @pytest.mark.parametrize("code", [
@@ -115,7 +116,7 @@ def test_a_command_that_wants_the_network_is_told_first(house, code, told):
 def test_an_error_for_want_of_the_network_says_so(house, code):
     run = house.json("run", "-t", "60", "-c", code)
     assert run["error"]["traceback"][-1] == (
-        "cellblock: this jail has no network (profile default)"), run
+        "cellblock: this jail has no network (profile default)" + ADVICE), run
 
 
 # ---- the debugger -----

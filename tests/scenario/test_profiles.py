@@ -189,7 +189,7 @@ def test_safe_eval_has_no_processes(request, new_house, who):
     run = house.json("run", "-P", "safe_eval", "-c", "import os; os.fork()")
     assert run["error"]["traceback"][-1] == (
         "cellblock: this jail starts no other programs and processes, only threads "
-        "(profile safe_eval)")
+        "(profile safe_eval has subprocesses = off)")
 
 
 def test_what_contradicts_itself_is_refused(house):
