@@ -63,6 +63,7 @@ struct cb_broker {
     char log[PATH_MAX];
     int runtime;
     size_t sessions_bound; /* by descriptors */
+    uint32_t layers_off;   /* as the warden was told: bit (1 << cb_layer) */
     cb_usec trimmed_at;
     cb_source *leave;
     int leaving;  /* SHUTDOWN is with the warden */
@@ -178,17 +179,33 @@ s_apply_config (cb_broker *self)
                               most < self->sessions_bound ? most : self->sessions_bound);
 }
 
+/* The warden was told at the start what may be switched off, and believes nobody since. */
+static int
+s_check_layers (const cb_broker *self, const cb_config *config, cb_err *err)
+{
+    uint32_t more = config->layers_off & ~self->layers_off;
+
+    for (unsigned layer = 0; layer < CB_LAYER__COUNT; layer++)
+        if ((more & 1U << layer) != 0)
+            return cb_fail (err, CB_E_DENIED,
+                            "a profile says %s = off now, which only a daemon that is started anew "
+                            "obeys (end this one with: cellblock daemon stop)",
+                            cb_layer_name (layer));
+    return 0;
+}
+
 static int
 s_on_reload (void *context, cb_err *err)
 {
     cb_broker *self = context;
-    cb_config *config = NULL;
+    cb_owned (cb_config) cb_config *config = NULL;
     cb_scoped (cb_reload) cb_reload fresh = {.in.packet.n_fds = 0};
 
     CB_TRY (cb_reload_fetch (&fresh, self->launcher, self->sources, err));
     CB_TRY (cb_config_load (&fresh.sources, &config, err));
+    CB_TRY (s_check_layers (self, config, err));
     cb_config_destroy (&self->config);
-    self->config = config;
+    self->config = cb_take (config);
     s_apply_config (self);
     cb_log_info ("configuration read again");
     s_on_changed (self);
@@ -436,8 +453,9 @@ cb_broker_new (const cb_broker_options *options, cb_err *err)
         return NULL;
     s_fill_services (self, options);
     if (cb_config_load (options->sources, &self->config, err) < 0 || s_open_doors (self, err) < 0 ||
-        cb_launcher_serving (self->launcher, err) < 0)
+        cb_launcher_serving (self->launcher, self->config->layers_off, err) < 0)
         return NULL;
+    self->layers_off = self->config->layers_off;
     s_on_changed (self);
     cb_log_info ("serving", CB_STR ("version", self->facts.version),
                  CB_STR ("runtime_dir", options->runtime_dir),

@@ -108,15 +108,19 @@ s_new (cb_err *err)
 }
 
 static int
-s_check_profiles (const cb_config *config, cb_err *err)
+s_check_profiles (cb_config *config, cb_err *err)
 {
     cb_auto_free cb_profile *profile = malloc (sizeof *profile);
 
     if (profile == NULL)
         return cb_fail_nomem (err);
-    for (size_t i = 0; cb_profiles_name (config->profiles, i) != NULL; i++)
+    for (size_t i = 0; cb_profiles_name (config->profiles, i) != NULL; i++) {
         CB_TRY (cb_profiles_resolve (config->profiles, cb_profiles_name (config->profiles, i),
                                      profile, err));
+        for (unsigned layer = 0; layer < CB_LAYER__COUNT; layer++)
+            if (profile->jail.layers[layer] == CB_LAYER_OFF)
+                config->layers_off |= 1U << layer;
+    }
     return 0;
 }
 

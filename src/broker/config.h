@@ -19,6 +19,7 @@ typedef struct cb_config {
     uint32_t sessions;      /* at most so many at a time */
     cb_log_level log_level; /* least important level that is written */
     cb_profiles *profiles;  /* owned */
+    uint32_t layers_off;    /* bit (1 << cb_layer): a profile switches it off */
 } cb_config;
 
 /* Defaults, then all layers; every value is checked and every profile resolved once. On a fault the

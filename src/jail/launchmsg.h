@@ -25,7 +25,8 @@ typedef enum {
     CB_LAUNCH_SIGNAL,   /* cb_launch_signal: a signal to the kernel process (SIGINT) */
     CB_LAUNCH_KILL,     /* -: the jail dies now; EXITED follows */
     CB_LAUNCH_LIST,     /* -: one JAIL a jail that starts or lives, then LISTED */
-    CB_LAUNCH_SERVING,  /* -: the broker's sockets are open; the warden reports ready */
+    CB_LAUNCH_SERVING,  /* cb_launch_serving: the broker's sockets are open, it has read nothing
+                           but its configuration; the warden reports ready. Counts once */
     CB_LAUNCH_SHUTDOWN, /* -: end everything */
     CB_LAUNCH_USAGE,    /* -: what a live jail has used so far; answer USED */
     CB_LAUNCH_FORGET,   /* -: the files of a jail that EXITED are needed no longer; answer DONE */
@@ -59,6 +60,10 @@ typedef struct cb_launch_head {
     uint64_t serial; /* chosen by the asker, repeated in the answer; 0 in events */
     uint64_t jail;   /* chosen by the broker at START, never reused in its life; 0: none */
 } cb_launch_head;
+
+typedef struct cb_launch_serving {
+    uint32_t off; /* bit (1 << cb_layer): a profile of the configuration switches it off */
+} cb_launch_serving;
 
 typedef struct cb_launch_signal {
     int32_t signal;

@@ -388,9 +388,11 @@ cb_launcher_release (cb_launcher *self, uint64_t jail)
 }
 
 int
-cb_launcher_serving (cb_launcher *self, cb_err *err)
+cb_launcher_serving (cb_launcher *self, uint32_t off, cb_err *err)
 {
-    return s_send (self, CB_LAUNCH_SERVING, 0, NULL, 0, err);
+    cb_launch_serving body = {.off = off};
+
+    return s_send (self, CB_LAUNCH_SERVING, 0, &body, sizeof body, err);
 }
 
 int

@@ -83,8 +83,9 @@ void cb_launcher_abandon (cb_launcher *self, cb_launch_watch *watch);
 /* The files of a jail that exited are needed no longer. */
 void cb_launcher_release (cb_launcher *self, uint64_t jail);
 
-/* Says that the sockets are open. */
-int cb_launcher_serving (cb_launcher *self, cb_err *err) __attribute__ ((warn_unused_result));
+/* Says that the sockets are open. off: bit (1 << cb_layer), what the configuration switches off. */
+int cb_launcher_serving (cb_launcher *self, uint32_t off, cb_err *err)
+    __attribute__ ((warn_unused_result));
 /* Asks the warden to end everything. */
 int cb_launcher_shutdown (cb_launcher *self, cb_err *err) __attribute__ ((warn_unused_result));
 /* Asks for the configuration files; the answer comes on the other end of socket (borrowed). */

@@ -19,7 +19,8 @@
 #define DAY (24 * 3600 * SEC)
 
 #define FIELD(member) offsetof (cb_profile, member), sizeof (((cb_profile *)0)->member)
-#define LAYER(layer)  offsetof (cb_profile, jail.layers[layer]), 1, 0, 0, 0, NULL
+#define MODE(layer)   offsetof (cb_profile, jail.layers[layer]), 1
+#define LAYER(layer)  MODE (layer), CB_LAYER_OFF, CB_LAYER_ON, 0, NULL
 
 /* Sorted. Lower ends: below them Python does not start; upper ends: no higher than the warden's
  * ceiling, which is asked again when a jail starts. */
@@ -45,7 +46,8 @@ static const cb_row s_rows[] = {
     {"seccomp", CB_ROW_LAYER, LAYER (CB_LAYER_SECCOMP)},
     {"start", CB_ROW_ONLY, 0, 0, 0, 0, 0, "cold"},
     {"subprocesses", CB_ROW_SWITCH, FIELD (jail.subprocesses), 0, 0, 0, NULL},
-    {"uid", CB_ROW_LAYER, LAYER (CB_LAYER_UID)},
+    {"uid", CB_ROW_LAYER, MODE (CB_LAYER_UID), CB_LAYER_AUTO, CB_LAYER_ON, 0,
+     "a daemon of root's never runs a jail as root, nor two as one user"},
     {"wall", CB_ROW_DURATION, FIELD (wall), SEC / 10, 365 * DAY, 1, NULL},
 };
 
@@ -126,6 +128,19 @@ s_parse_word (const char *text, const char *const *words, size_t n_words, uint64
                     n_words == 3 ? ", " : "", n_words == 3 ? words[1] : "", words[n_words - 1]);
 }
 
+/* A mode that the row has not is refused with why. */
+static int
+s_parse_layer (const cb_row *row, const char *text, uint64_t *ret_value, cb_err *err)
+{
+    uint64_t mode = 0;
+
+    CB_TRY (s_parse_word (text, s_layer_words, CB_COUNT (s_layer_words), &mode, err));
+    if (mode < row->low)
+        return cb_fail (err, CB_E_INVALID, "'%.64s' is refused (%s): auto or on", text, row->why);
+    *ret_value = mode;
+    return 0;
+}
+
 static int
 s_parse_limit (const cb_row *row, const char *text, uint64_t *ret_value, cb_err *err)
 {
@@ -189,7 +204,7 @@ cb_row_parse (const cb_row *row, const char *text, uint64_t *ret_value, cb_err *
     *ret_value = 0;
     switch (row->kind) {
     case CB_ROW_LAYER:
-        return s_parse_word (text, s_layer_words, CB_COUNT (s_layer_words), ret_value, err);
+        return s_parse_layer (row, text, ret_value, err);
     case CB_ROW_SWITCH:
         return s_parse_word (text, s_switch_words, CB_COUNT (s_switch_words), ret_value, err);
     case CB_ROW_ACTIVE:

@@ -9,7 +9,7 @@ typedef enum {
     CB_ROW_DURATION,
     CB_ROW_PERCENT,
     CB_ROW_COUNT,
-    CB_ROW_LAYER,   /* off | auto | on */
+    CB_ROW_LAYER,   /* off | auto | on, from low: why */
     CB_ROW_SWITCH,  /* off | on; on is the looser one */
     CB_ROW_ACTIVE,  /* sandbox | full */
     CB_ROW_ONLY,    /* the one value there is in this version: why */
@@ -26,7 +26,7 @@ typedef struct cb_row {
     uint64_t low;
     uint64_t high;
     int none;        /* the word "none" is 0: no limit */
-    const char *why; /* ONLY: the value; LATER: a sentence */
+    const char *why; /* ONLY: the value; LATER: a sentence; LAYER: why not off */
 } cb_row;
 
 /* More than the table has: entries of a configuration keep a value a row. A bit a row in a

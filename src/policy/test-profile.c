@@ -200,6 +200,37 @@ s_test_origins (void)
         s_err.text);
 }
 
+/* Every layer's key, every mode: what it comes to, or the sentence of its refusal. */
+static void
+s_test_layers (void)
+{
+    static const struct {
+        const char *key;
+        cb_layer layer;
+        const char *no_off; /* NULL: off is a mode */
+    } layers[] = {
+        {"cgroup", CB_LAYER_CGROUP, NULL},
+        {"seccomp", CB_LAYER_SECCOMP, NULL},
+        {"landlock", CB_LAYER_LANDLOCK, NULL},
+        {"uid", CB_LAYER_UID, "t.conf:7: uid: 'off' is refused (a daemon of root's never runs"},
+    };
+    static const char *const modes[] = {"off", "auto", "on"};
+
+    ok (CB_COUNT (layers) == CB_LAYER__COUNT, "every layer has a key");
+    for (size_t i = 0; i < CB_COUNT (layers); i++)
+        for (size_t mode = 0; mode < CB_COUNT (modes); mode++) {
+            s_fresh ();
+            int result = s_set ("p", layers[i].key, modes[mode]);
+            if (mode == CB_LAYER_OFF && layers[i].no_off != NULL)
+                ok (result == -CB_E_INVALID && strstr (s_err.text, layers[i].no_off) != NULL, "%s",
+                    s_err.text);
+            else
+                ok (result == 0 && s_get ("p") == 0 &&
+                        s_profile.jail.layers[layers[i].layer] == mode,
+                    "%s = %s", layers[i].key, modes[mode]);
+        }
+}
+
 static void
 s_test_every_key (void)
 {
@@ -308,6 +339,7 @@ main (void)
     s_test_overrides ();
     s_test_wall ();
     s_test_origins ();
+    s_test_layers ();
     s_test_every_key ();
     s_test_inherits ();
     s_test_bounds ();

@@ -114,6 +114,22 @@ s_check_input (const cb_ceiling *self, const cb_jail_input *input, cb_err *err)
     return 0;
 }
 
+/* A layer that the configuration switched off nowhere when the daemon was started stays on,
+ * whatever the broker has read since. */
+static int
+s_check_layers (const cb_ceiling *self, const cb_jail_spec *spec, cb_err *err)
+{
+    uint32_t off = self->off & ~CB_CEILING_NEVER_OFF;
+
+    for (unsigned layer = 0; layer < CB_LAYER__COUNT; layer++)
+        if (spec->layers[layer] == CB_LAYER_OFF && (off & 1U << layer) == 0)
+            return cb_fail (err, CB_E_DENIED,
+                            "%s = off is refused: no profile said so when the daemon was started, "
+                            "and only then may one (end it with: cellblock daemon stop)",
+                            cb_layer_name (layer));
+    return 0;
+}
+
 int
 cb_ceiling_check (const cb_ceiling *self, const cb_jail_spec *spec, cb_err *err)
 {
@@ -128,6 +144,7 @@ cb_ceiling_check (const cb_ceiling *self, const cb_jail_spec *spec, cb_err *err)
                             row->name, (unsigned long long)number, row->unit,
                             (unsigned long long)row->low, (unsigned long long)high);
     }
+    CB_TRY (s_check_layers (self, spec, err));
     for (uint32_t i = 0; i < spec->n_inputs; i++)
         CB_TRY (s_check_input (self, &spec->inputs[i], err));
     return 0;

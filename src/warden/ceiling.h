@@ -9,7 +9,11 @@ typedef struct cb_ceiling {
     uint64_t memory; /* bytes a jail: half of this machine's, at least CB_CEILING_MEMORY_MIN */
     const char *runtime_dir; /* borrowed, without symlinks: no input is in it or above it */
     const char *state_dir;   /* borrowed, without symlinks: no input is in it */
+    uint32_t off;            /* bit (1 << cb_layer): what a profile may switch off */
 } cb_ceiling;
+
+/* What no configuration switches off: the kernel uid of a jail, which root never shares. */
+#define CB_CEILING_NEVER_OFF (1U << CB_LAYER_UID)
 
 /* Half of a small machine would refuse the default profile. */
 #define CB_CEILING_MEMORY_MIN ((uint64_t)512 << 20)

@@ -277,6 +277,19 @@ cb_cgroup_holds_processes (const cb_cgroup *self)
     return s_tree (self, 1) >= 0;
 }
 
+const char *
+cb_cgroup_lacks (const cb_cgroup *self, uint64_t memory, uint32_t cpu_percent)
+{
+    int has_cpu = 0;
+
+    for (size_t i = 0; self->made && i < self->owner->n_trees; i++)
+        has_cpu |= self->owner->trees[i].has_cpu;
+    return memory > 0 && !cb_cgroup_holds_memory (self) ? "memory"
+           : !cb_cgroup_holds_processes (self)          ? "pids"
+           : cpu_percent > 0 && !has_cpu                ? "cpu"
+                                                        : NULL;
+}
+
 static int
 s_open (const cb_cgroup *self, int tree, const char *file, int flags)
 {

@@ -43,6 +43,9 @@ typedef struct cb_cgroup_usage {
     uint64_t cpu_usec;
 } cb_cgroup_usage;
 
+/* The controller that a group with these limits would need and has not; NULL: it has all. */
+const char *cb_cgroup_lacks (const cb_cgroup *self, uint64_t memory, uint32_t cpu_percent);
+
 /* Finds out what this machine lets us use. Changes nothing. */
 void cb_cgroups_find (cb_cgroups *self);
 

@@ -2,10 +2,10 @@
  * whoever connects to the socket "ctl" in the runtime folder, so that the test is the broker.
  *
  * --set fake.mode=MODE: serve (default), crash (ends at once with status 3), refuse (says why it
- * cannot start), silent (never serving), garbage (sends nonsense before it serves), stubborn
- * (ignores SIGTERM), litter (leaves files and a process behind). Its /proc/self/status is written
- * to "broker-status" in the state folder. The first connection is the broker's line, the second
- * the filer's. */
+ * cannot start), loose (its configuration switches layers off), silent (never serving), garbage
+ * (sends nonsense before it serves), stubborn (ignores SIGTERM), litter (leaves files and a process
+ * behind). Its /proc/self/status is written to "broker-status" in the state folder. The first
+ * connection is the broker's line, the second the filer's. */
 #include "base/cleanup.h"
 #include "base/fdio.h"
 #include "jail/launchmsg.h"
@@ -92,6 +92,7 @@ static void
 s_begin (const char *mode)
 {
     cb_launch_failed failed = {.code = CB_E_INVALID, .text = "the fake configuration is bad"};
+    cb_launch_serving serving = {.off = strcmp (mode, "loose") == 0 ? ~0U : 0};
 
     if (strcmp (mode, "crash") == 0)
         _exit (3);
@@ -109,7 +110,7 @@ s_begin (const char *mode)
     if (strcmp (mode, "litter") == 0)
         s_litter ();
     if (strcmp (mode, "silent") != 0)
-        s_say (CB_LAUNCH_SERVING, NULL, 0);
+        s_say (CB_LAUNCH_SERVING, &serving, sizeof serving);
 }
 
 static int

@@ -226,14 +226,28 @@ s_on_timer (void *context)
 static int
 s_check_layers (const cb_jail *self, uint32_t layers, cb_err *err)
 {
+    const cb_cgroups *groups = self->owner->cgroups;
+    const char *why[CB_LAYER__COUNT] = {
+        [CB_LAYER_CGROUP] = groups->why_none,
+        [CB_LAYER_UID] = "only a daemon that root starts gives a jail a user of its own",
+    };
+
     for (unsigned layer = 0; layer < CB_LAYER__COUNT; layer++)
         if (self->layer_modes[layer] == CB_LAYER_ON && (layers & 1U << layer) == 0)
-            return cb_fail (
-                err, CB_E_UNSUPPORTED,
-                "the profile demands the layer %s, which this machine cannot give%s%.700s",
-                cb_layer_name (layer), layer == CB_LAYER_CGROUP ? ": " : "",
-                layer == CB_LAYER_CGROUP ? self->owner->cgroups->why_none : "");
-    return 0;
+            return cb_fail (err, CB_E_UNSUPPORTED,
+                            "the profile demands the layer %s, which this machine cannot "
+                            "give%s%.700s",
+                            cb_layer_name (layer), why[layer] != NULL ? ": " : "",
+                            why[layer] != NULL ? why[layer] : "");
+    if (self->layer_modes[CB_LAYER_CGROUP] != CB_LAYER_ON)
+        return 0;
+    const char *lacks = cb_cgroup_lacks (&self->cgroup, self->memory, self->cpu_percent);
+    if (lacks == NULL)
+        return 0;
+    return cb_fail (err, CB_E_UNSUPPORTED,
+                    "the profile demands the layer cgroup, and the control groups (%s) that this "
+                    "daemon may write have no controller '%s'",
+                    cb_cgroups_name (groups), lacks);
 }
 
 enum { S_HELD, S_ENDED }; /* outcomes of s_hold_kernel */

@@ -149,13 +149,27 @@ s_on_list (cb_warden *self, const cb_launch_in *in, cb_packet *packet)
     cb_warden_on_list_timer (self);
 }
 
+/* The first broker says it before it has read a byte of any client or kernel: what its
+ * configuration switches off is the person's word. Whatever a broker says of it later is not. */
+static void
+s_take_ceiling (cb_warden *self, const cb_launch_in *in)
+{
+    cb_launch_serving serving;
+
+    memcpy (&serving, in->body, sizeof serving);
+    self->jails.ceiling.off = serving.off;
+    for (unsigned layer = 0; layer < CB_LAYER__COUNT; layer++)
+        if ((serving.off & 1U << layer) != 0)
+            cb_log_warn ("a profile switches a layer off", CB_STR ("layer", cb_layer_name (layer)));
+}
+
 static void
 s_on_serving (cb_warden *self, const cb_launch_in *in, cb_packet *packet)
 {
-    (void)in;
     (void)packet;
     if (self->state != CB_WARDEN_STARTING)
         return;
+    s_take_ceiling (self, in);
     self->state = CB_WARDEN_SERVING;
     cb_reactor_cancel (&self->reactor, &self->timer);
     cb_place_mark (self->place, getpid (), "serving");

@@ -311,6 +311,24 @@ s_test_refusals (void)
     rig_spec (&s_spec, "jail");
 }
 
+/* No profile said off when the daemon was started: a broker that says so later is not believed. */
+static void
+s_test_layers_stay (void)
+{
+    const cb_launch_serving serving = {.off = ~0U};
+    char why[64];
+
+    (void)rig_send (&s_rig,
+                    (rig_request){RIG_BROKER, CB_LAUNCH_SERVING, 0, &serving, sizeof serving});
+    for (unsigned layer = 0; layer < CB_LAYER__COUNT; layer++) {
+        rig_spec (&s_spec, "refused");
+        s_spec.layers[layer] = CB_LAYER_OFF;
+        (void)snprintf (why, sizeof why, "%s = off is refused", cb_layer_name (layer));
+        s_failed_start (cb_layer_name (layer), why);
+    }
+    rig_spec (&s_spec, "jail");
+}
+
 static void
 s_test_bad_stages (void)
 {
@@ -467,6 +485,7 @@ main (void)
     s_test_memory ();
     s_test_files ();
     s_test_refusals ();
+    s_test_layers_stay ();
     s_test_bad_stages ();
     s_test_groups_go ();
     s_test_hostile_broker ();

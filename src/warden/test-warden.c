@@ -94,7 +94,7 @@ s_test_bwrap (void)
 /* -- ceiling --------------------------------------------------------------------------------- */
 
 static cb_jail_spec s_spec;
-static const cb_ceiling s_ceiling = {
+static cb_ceiling s_ceiling = {
     .memory = (uint64_t)4 << 30, .runtime_dir = "/run/cellblock", .state_dir = "/var/state/cb"};
 
 static int
@@ -119,6 +119,7 @@ s_reset (void)
                             .processes = 64,
                             .open_files = 512,
                             .start_seconds = 30};
+    memset (s_spec.layers, CB_LAYER_AUTO, sizeof s_spec.layers);
 }
 
 #define REFUSED(field, value)                                     \
@@ -158,6 +159,24 @@ s_test_ceiling_numbers (void)
     s_spec.cpu_percent = 0;
     ok (s_allowed (), "the bounds themselves are allowed");
     ok (cb_ceiling_memory () >= CB_CEILING_MEMORY_MIN, "small machines run the default profile");
+}
+
+/* Off is what the configuration allowed at the start, layer by layer, and never the uid. */
+static void
+s_test_ceiling_layers (void)
+{
+    for (unsigned layer = 0; layer < CB_LAYER__COUNT; layer++) {
+        REFUSED (layers[layer], CB_LAYER_OFF);
+        s_spec.layers[layer] = CB_LAYER_ON;
+        ok (s_allowed (), "%s = on is allowed", cb_layer_name (layer));
+        s_spec.layers[layer] = CB_LAYER_OFF;
+        s_ceiling.off = ~(1U << layer);
+        ok (!s_allowed (), "off of other layers is none of %s", cb_layer_name (layer));
+        s_ceiling.off = 1U << layer;
+        ok (s_allowed () == (layer != CB_LAYER_UID), "what the configuration says of %s counts",
+            cb_layer_name (layer));
+        s_ceiling.off = 0;
+    }
 }
 
 static void
@@ -491,6 +510,7 @@ main (void)
 {
     s_test_bwrap ();
     s_test_ceiling_numbers ();
+    s_test_ceiling_layers ();
     s_test_ceiling_inputs ();
     s_test_idmap ();
     s_test_uids ();

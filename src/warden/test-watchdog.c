@@ -239,7 +239,7 @@ main (void)
     s_test_period ();
     s_test_own_proc ();
     rig_open (&s_rig);
-    ok (rig_start (&s_rig, "serve") && rig_connect (&s_rig), "the daemon: %s", s_rig.said);
+    ok (rig_start (&s_rig, "loose") && rig_connect (&s_rig), "the daemon: %s", s_rig.said);
     s_test_without_group ();
     s_test_within ();
     s_test_with_group ();

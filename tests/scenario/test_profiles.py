@@ -1,6 +1,5 @@
 """test_profiles.py - profiles: what there are, where values come from, what a client may change."""
 import json
-import subprocess
 
 import pytest
 
@@ -213,19 +212,3 @@ def test_the_result_of_each_run_says_what_held_it(house):
     assert run["layers"]["seccomp"] is True and "Seccomp:\t2" in text(run)
     run = house.json("run", "-c", "import os; os._exit(1)")
     assert run["status"] == "died" and run["layers"]["seccomp"] is True
-
-
-@pytest.mark.root
-def test_a_layer_that_is_on_must_be_there(house, tmp_path):
-    """Control groups are taken away from under the daemon: on is an error, auto goes on without."""
-    house.env["CELLBLOCK_CONFIG"] = str(tmp_path / "c.conf")
-    (tmp_path / "c.conf").write_text("[profile strict]\ncgroup = on\n")
-    script = ("mount -t tmpfs -o ro none /sys/fs/cgroup; %s run -P strict -c 1; echo $?; "
-              "%s run -t 60 -c 'print(42)' -o json; %s daemon stop"
-              % ((house.program("cellblock"),) * 3))
-    done = subprocess.run(["unshare", "-m", "sh", "-c", script], env=house.env, check=False,
-                          capture_output=True, text=True, timeout=100)
-    assert "the profile demands the layer cgroup, which this machine cannot give" in done.stderr
-    assert done.stdout.startswith("1\n{"), done
-    run = json.loads(done.stdout[2:])
-    assert (run["status"], run["layers"]["cgroup"]) == ("ok", "none"), run
