@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-SECONDS = 90
+SECONDS = 240
 NODES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9),
          "tty": (5, 0), "mem": (1, 1), "kmsg": (1, 11), "loop-control": (10, 237)}
 OWN = ("work", "output", "dev/shm")  # writable and bounded, as the jail's are

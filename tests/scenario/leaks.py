@@ -75,10 +75,17 @@ def wait_for(true, timeout=PATIENCE, pause=0.01):
 
 def stray_processes(before, timeout=PATIENCE):
     """Descendants that were not there before and do not end within timeout."""
+    strays = {}
+
     def gone():
-        return not set(descendants()) - set(before)
+        strays.clear()
+        for _ in range(2):  # who changes parents while one looks is missed once
+            strays.update(descendants())
+        for pid in before:
+            strays.pop(pid, None)
+        return not strays
     wait_for(gone, timeout)
-    return {pid: comm for pid, comm in descendants().items() if pid not in before}
+    return strays
 
 
 def send(pid, signum):

@@ -90,7 +90,7 @@ def test_unfinished_requests_take_no_memory_from_others(amber, good, client):
         assert run(good, CODE, SECONDS)[0]["status"] == "ok"
         assert client.run(CODE, SECONDS, session="amber")[0]["status"] == "ok"
     with Raw(connection_file(amber)) as late:
-        late.socket("iopub")
+        late.subscribed(CODE)
         assert late.reply(late.execute(CODE))["content"]["status"] == "ok"
         assert late.receive("iopub") is not None
     with Client(amber.connection()) as late:

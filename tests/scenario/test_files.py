@@ -193,12 +193,16 @@ def test_a_file_that_grows_while_it_is_read(client):
     code = ("import subprocess\n"
             "open('/output/log', 'wb').write(bytes(50 * 1024 * 1024))\n"
             "keep = subprocess.Popen(['/usr/bin/python3', '-c', '''\n"
-            "f = open('/output/log', 'ab', buffering=0)\nimport time\nend = time.time() + 60\n"
-            "while time.time() < end: f.write(b'x')\n'''])\n"
+            "f = open('/output/log', 'ab', buffering=0)\nwhile True: f.write(b'x')\n'''])\n"
             "import os, time\n"
             "while os.path.getsize('/output/log') == 50 * 1024 * 1024: time.sleep(0.01)\n")
     result, _ = client.run(code, session=name)
     assert result["status"] == "ok"
+    # Where the machine gave whoever writes no time while it was read, it is read once more.
+    for _ in range(20):
+        if not collected(result):
+            break
+        result, _ = client.run("1", session=name)
     assert collected(result) == {}
     assert "changed while it was read" in result["artifacts_error"]
 
@@ -393,7 +397,7 @@ def filer_of(broker):
 def test_a_file_process_that_dies(daemon, client, session):
     """Its broker ends with it and another one comes; nothing hangs, nothing is left."""
     broker = daemon.connection()["pid"]
-    waiting = client.send("run", {"code": "import time; time.sleep(60)", "session": session,
+    waiting = client.send("run", {"code": "import time; time.sleep(90)", "session": session,
                                   "timeout_s": 100})
     os.kill(filer_of(broker), signal.SIGKILL)
 
@@ -413,8 +417,10 @@ def test_the_file_process_has_nothing(daemon, client):
     """Three descriptors and standard error; no broker's sockets, no keys of a later day."""
     client.call("new", wait=True)
     pid = filer_of(daemon.connection()["pid"])
-    there = sorted(int(name) for name in os.listdir("/proc/%d/fd" % pid))
-    assert there == [0, 1, 2, 3, 4, 5]
+
+    def there():
+        return sorted(int(name) for name in os.listdir("/proc/%d/fd" % pid))
+    assert leaks.wait_for(lambda: there() == [0, 1, 2, 3, 4, 5]), there()
     with open("/proc/%d/environ" % pid, "rb") as file:
         names = {one.split(b"=")[0] for one in file.read().split(b"\0") if one}
     assert not {name for name in names if b"KEY" in name}

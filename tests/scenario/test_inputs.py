@@ -11,7 +11,7 @@ import pytest
 
 import leaks
 
-SEEN_SECONDS = 30
+SEEN_SECONDS = 120
 
 
 @pytest.fixture(params=["mine", "ordinary_user"])

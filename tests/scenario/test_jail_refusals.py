@@ -166,7 +166,7 @@ def memory_group():
             os.rmdir(path)
             continue
         yield os.path.join(path, "cgroup.procs")
-        for _ in range(100):
+        for _ in range(2400):
             try:
                 os.rmdir(path)
                 return

@@ -425,12 +425,10 @@ def test_libcellblock_sees_the_daemon_die(daemon, example):
     env = dict(daemon.env, CELLBLOCK_RUNTIME_DIR=daemon.runtime_dir)
     with subprocess.Popen([example], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, env=env, text=True) as run:
-        run.stdin.write("import time; print(1, flush=True); time.sleep(100)")
+        run.stdin.write("import time; print(1, flush=True); time.sleep(1000)")
         run.stdin.close()
         while not run.stdout.readline().startswith("stream"):
             pass
         os.kill(daemon.connection()["warden_pid"], signal.SIGKILL)
-        began = time.monotonic()
         assert run.wait(120) == 1
-        assert time.monotonic() - began < 60, "its cell sleeps for 100 s"
         assert "closed the connection" in run.stderr.read()
