@@ -18,8 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Seconds a probe may take: Python's imports on a slow disk. */
-#define S_PROBE_SECONDS 20
+/* Seconds a probe may take: Python's imports on a slow disk or an emulated processor. */
+#define S_PROBE_SECONDS 60
 /* The first uid of jails when root starts them. */
 #define S_JAIL_UID 1900000000U
 
@@ -188,6 +188,20 @@ cb_probe_number (const char *path, long otherwise)
     return end != text ? number : otherwise;
 }
 
+pid_t
+cb_probe_fork (void)
+{
+    pid_t probe = getpid ();
+    pid_t pid = fork ();
+
+    if (pid != 0)
+        return pid;
+    (void)prctl (PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid () != probe)
+        _exit (127);
+    return 0;
+}
+
 int
 cb_probe_run (char *const argv[], char *text, size_t size)
 {
@@ -199,7 +213,7 @@ cb_probe_run (char *const argv[], char *text, size_t size)
     text[0] = '\0';
     if (pipe2 (ends, O_CLOEXEC) < 0)
         return -1;
-    pid_t pid = fork ();
+    pid_t pid = cb_probe_fork ();
     if (pid == 0) {
         (void)dup2 (ends[1], STDOUT_FILENO);
         (void)dup2 (ends[1], STDERR_FILENO);
@@ -252,7 +266,8 @@ cb_probe_drop_root (void)
     if (uid == 0 || setgroups (0, NULL) < 0 || setresgid (uid, uid, uid) < 0 ||
         setresuid (uid, uid, uid) < 0)
         return -1;
-    return prctl (PR_SET_DUMPABLE, 1); /* else /proc/self/uid_map belongs to root */
+    (void)prctl (PR_SET_PDEATHSIG, SIGKILL); /* another uid has forgotten it */
+    return prctl (PR_SET_DUMPABLE, 1);       /* else /proc/self/uid_map belongs to root */
 }
 
 static int

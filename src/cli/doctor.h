@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /* Bytes of the texts; a mend may be a whole AppArmor profile. */
 #define CB_FINDING_FOUND 192
@@ -55,6 +56,9 @@ void cb_finding_mend (cb_finding *self, const char *format, ...)
 int cb_probe_read (const char *path, char *text, size_t size);
 /* A number that stands alone in such a file; otherwise when there is none. */
 long cb_probe_number (const char *path, long otherwise);
+
+/* fork; the child is killed when the probe ends, who may be cut off at any moment. */
+pid_t cb_probe_fork (void);
 
 /* Runs a program without environment; what it printed, both streams, in text. Its exit status,
  * 128 + signal, or -1 when it could not be run. */

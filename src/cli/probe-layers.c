@@ -118,7 +118,7 @@ s_other_userns (pid_t *ret_pid)
 
     if (pipe (ends) < 0)
         return -1;
-    *ret_pid = fork ();
+    *ret_pid = cb_probe_fork ();
     if (*ret_pid == 0) {
         byte = unshare (CLONE_NEWUSER) == 0;
         (void)!write (ends[1], &byte, 1);

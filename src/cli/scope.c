@@ -33,7 +33,7 @@
 #define S_LOOK_MS      5
 #define S_NUMBER       16
 #define S_SCOPE_NAME   32
-#define S_CALL_SECONDS "--timeout=2"
+#define S_CALL_SECONDS "--timeout=8"
 
 /* ---- looking -------------------------------------------------------------------------------- */
 

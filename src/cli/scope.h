@@ -21,11 +21,12 @@ cb_scope_state cb_scope_look (void);
 
 /* Moves this process (it has one thread, and is about to become the daemon) into a scope of its
  * own with delegated control groups, where that is CB_SCOPE_POSSIBLE, else does nothing. Takes some
- * ten milliseconds, CB_SCOPE_WAIT at most. A fault is a reason to do without: the daemon then holds
- * memory by its watchdog and says so. */
+ * ten milliseconds, twice CB_SCOPE_WAIT_MS at most: weaker limits because systemd was busy would be
+ * a bad bargain. A fault is a reason to do without: the daemon then holds memory by its watchdog
+ * and says so. */
 int cb_scope_enter (cb_err *err) __attribute__ ((warn_unused_result));
 
-#define CB_SCOPE_WAIT_MS 3000
+#define CB_SCOPE_WAIT_MS 8000
 
 /* For tests: the same with another program than busctl, and another file than /proc/self/cgroup in
  * which the scope's name must appear. */

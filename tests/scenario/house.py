@@ -163,7 +163,7 @@ class House:
         self.clients.append(client)
         return client
 
-    def cellblock(self, *arguments, stdin="", timeout=240, env=None):
+    def cellblock(self, *arguments, stdin="", timeout=240 * wireclient.SLOW, env=None):
         """Runs the command line; .returncode, .stdout and .stderr as text. It starts a daemon by
         itself when none runs, as it does for people."""
         done = subprocess.run(

@@ -4,6 +4,8 @@ import subprocess
 
 import pytest
 
+import leaks
+
 
 def test_doctor_tells_every_layer(house):
     done = house.cellblock("doctor", "-o", "json")
@@ -36,6 +38,33 @@ def test_doctor_names_the_cause(house, before, name, cause):
     assert done.returncode == 1
     assert probe["state"] != "ok"
     assert cause in probe["cause"], probe
+
+
+@pytest.mark.root
+def test_doctor_that_is_killed_leaves_nothing(house):
+    """A probe ends with it, and what the probe runs with the probe."""
+    module = "/usr/lib/python3/dist-packages/ipykernel"
+    script = ("mount -t tmpfs none %s; echo 'import time; time.sleep(1000)' >%s/__init__.py; "
+              "exec %s doctor" % (module, module, house.program("cellblock")))
+    with subprocess.Popen(["unshare", "-m", "sh", "-c", script], env=house.env,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as doctor:
+        try:
+            assert leaks.wait_for(lambda: any("import ipykernel" in words for words in commands()))
+        finally:
+            doctor.kill()
+    assert leaks.stray_processes(house.before) == {}
+
+
+def commands():
+    """The command lines of everything below us."""
+    found = []
+    for pid in leaks.descendants():
+        try:
+            with open("/proc/%d/cmdline" % pid, encoding="utf-8", errors="replace") as file:
+                found.append(file.read().replace("\0", " "))
+        except OSError:
+            pass
+    return found
 
 
 @pytest.mark.root
