@@ -15,7 +15,7 @@
 #include "wire/zmtp.h"
 
 /* Another layout is another version; another build is refused in any case. */
-#define CB_PAGE_VERSION 3
+#define CB_PAGE_VERSION 4
 /* Bytes for the floor above: of every state, written once, and of the running request's header
  * (CB_HEADER_MAX). */
 #define CB_PAGE_STATE  2560
@@ -44,6 +44,7 @@ typedef struct cb_page_reader {
     int32_t pid;      /* of its process, 0: the place is free */
     uint32_t waiting; /* messages that may lie in our queue for it */
     uint64_t had;     /* number of the last message that it was given */
+    uint64_t all;     /* 1: it was subscribed to everything */
 } cb_page_reader;
 
 /* Memory for messages (session/journal). */

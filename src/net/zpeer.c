@@ -413,6 +413,12 @@ cb_zpeer_subscribe (cb_zpeer *self, const char *topic, size_t size, cb_err *err)
 }
 
 int
+cb_zpeer_presume (cb_zpeer *self, const char *topic, size_t size, cb_err *err)
+{
+    return cb_zmtp_presume (self->zmtp, topic, size, err);
+}
+
+int
 cb_zpeer_wants (const cb_zpeer *self, const char *topic, size_t size)
 {
     return cb_zmtp_wants (self->zmtp, topic, size);

@@ -75,6 +75,9 @@ int cb_zpeer_has_room (const cb_zpeer *self, const cb_zmsg *message, size_t skip
 void cb_zpeer_save (const cb_zpeer *self, cb_zmtp_saved *ret_saved);
 
 int cb_zpeer_subscribe (cb_zpeer *self, const char *topic, size_t size, cb_err *err);
+/* As the functions of wire/zmtp. */
+int cb_zpeer_presume (cb_zpeer *self, const char *topic, size_t size, cb_err *err)
+    __attribute__ ((warn_unused_result));
 int cb_zpeer_wants (const cb_zpeer *self, const char *topic, size_t size);
 
 /* Stops and resumes reading from the peer (back-pressure). */

@@ -105,6 +105,18 @@ s_take_place (cb_readers *self, reader *to)
         return;
     *to->place = (cb_page_reader){.had = to->had};
     to->place->pid = cb_zpeer_pid (to->peer);
+    to->place->all = cb_zpeer_wants (to->peer, "", 0) != 0;
+}
+
+/* libzmq connects again by itself, and subscribes again when its program looks at the socket next,
+ * which may be much later. */
+static void
+s_subscribe_again (const reader *who)
+{
+    cb_err err = CB_ERR_INIT;
+
+    if (cb_zpeer_presume (who->peer, "", 0, &err) < 0)
+        cb_log_warn ("a reader who is back has to subscribe again", CB_STR ("why", err.text));
 }
 
 /* The process that was here goes on where it was; several of one process in the order in which they
@@ -120,6 +132,8 @@ s_come_back (cb_readers *self, reader *who)
         who->had = self->left[i].had;
         who->lost_messages = self->left[i].waiting;
         who->came_back = who->lost_messages > 0;
+        if (self->left[i].all)
+            s_subscribe_again (who);
         self->left[i].pid = 0;
         return;
     }
@@ -160,6 +174,7 @@ s_note_given (const cb_readers *self, reader *to)
     if (to->place == NULL)
         return;
     to->place->had = self->published;
+    to->place->all = cb_zpeer_wants (to->peer, "", 0) != 0;
     to->place->waiting = cb_zpeer_queued (to->peer) == 0 ? 0 : to->place->waiting + 1;
 }
 

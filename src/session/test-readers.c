@@ -305,6 +305,8 @@ s_is_written_down (pair *self)
     ok (s_places[0].pid == getpid () && s_places[0].had == 3 && s_places[0].waiting == 0 &&
             cb_readers_published (self->readers) == 3,
         "what a reader was given is written down");
+    ok ((s_places[0].all != 0) == cb_zpeer_wants (self->out, "", 0),
+        "and whether that is everything");
 }
 
 /* The broker dies when the third message is with this reader and not in force. */
@@ -339,6 +341,32 @@ s_has_it_once (pair *self)
     ok (s_places[0].had == 4, "a page that is gone is not written");
 }
 
+/* One that comes back, and that subscribed to something else alone: it has no more to say first. */
+static void
+s_comes_back_with (pair *self, uint64_t all)
+{
+    cb_readers_remove (self->readers, self->out);
+    cb_readers_destroy (&self->readers);
+    s_places[0] = (cb_page_reader){.pid = getpid (), .all = all};
+    self->readers = cb_readers_new (self->signer, "amber", NULL);
+    if (self->readers == NULL)
+        abort ();
+    cb_readers_keep (self->readers, s_places, 0);
+    if (cb_readers_add (self->readers, self->out, NULL) < 0)
+        abort ();
+}
+
+static void
+s_is_presumed (pair *self)
+{
+    s_comes_back_with (self, 0);
+    ok (!cb_zpeer_wants (self->out, "status", 6), "who had not all topics says which");
+    s_comes_back_with (self, 1);
+    ok (cb_zpeer_wants (self->out, "status", 6) && s_places[0].all == 1,
+        "who had everything has it before he says so again");
+}
+
+static step *const s_presumed[] = {s_is_written_down, s_is_presumed, NULL};
 static step *const s_succession[] = {s_is_written_down, s_is_succeeded, s_has_it_once, NULL};
 static step *const s_topic[] = {s_print_and_idle, s_topic_seen, NULL};
 static step *const s_slow[] = {s_flood, s_flood_seen, s_goes_on, s_told_later, NULL};
@@ -421,6 +449,7 @@ main (void)
     s_run (1 << 20, "stream", s_topic);
     s_run (128 << 20, "", s_slow);
     s_run (8 << 20, "", s_succession);
+    s_run (8 << 20, "stream", s_presumed);
     s_run (64 << 20, "", s_idles);
     s_run (8 << 20, "", s_share);
     s_test_asked ();

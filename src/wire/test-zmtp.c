@@ -344,6 +344,17 @@ s_test_subscriptions (void)
     (void)s_play (zmtp, B ("\0\3\0ab"), 65536, &trace);
     ok (!cb_zmtp_wants (zmtp, "abc", 3) && cb_zmtp_wants (zmtp, "xyz", 3), "until it is cancelled");
     cb_zmtp_destroy (&zmtp);
+
+    zmtp = s_new ("XPUB", NULL);
+    trace = (s_trace){""};
+    ok (cb_zmtp_presume (zmtp, "", 0, NULL) == 0 && cb_zmtp_wants (zmtp, "abc", 3), "presumed");
+    (void)s_play (zmtp, B (SUBSCRIBED "\0\1\1\0\1\0"), 65536, &trace);
+    ok (strcmp (trace.text, "R(SUB,)U()") == 0 && !cb_zmtp_wants (zmtp, "abc", 3),
+        "said again it is the same one: %s", trace.text);
+    cb_zmtp_destroy (&zmtp);
+    zmtp = s_new ("SUB", NULL);
+    ok (cb_zmtp_presume (zmtp, "", 0, NULL) < 0, "who is no publisher has no subscribers");
+    cb_zmtp_destroy (&zmtp);
 }
 
 /* What our side says behind its greeting. */

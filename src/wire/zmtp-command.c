@@ -393,6 +393,15 @@ cb_zmtp_subscribe (cb_zmtp *self, const char *topic, size_t size, cb_err *err)
 }
 
 int
+cb_zmtp_presume (cb_zmtp *self, const char *topic, size_t size, cb_err *err)
+{
+    cb_part part = {topic, size};
+    if (!self->type->is_publisher)
+        return cb_fail (err, CB_E_INVALID, "a %s has no subscribers", self->type->name);
+    return s_find_topic (self, part) == NULL ? s_add_topic (self, part, err) : 0;
+}
+
+int
 cb_zmtp_wants (const cb_zmtp *self, const char *topic, size_t size)
 {
     const char *at = self->topics.data;

@@ -120,6 +120,10 @@ cb_buf *cb_zmtp_output (cb_zmtp *self);
 int cb_zmtp_subscribe (cb_zmtp *self, const char *topic, size_t size, cb_err *err)
     __attribute__ ((warn_unused_result));
 
+/* XPUB side: the peer has this subscription before it says so, as one that comes back had it. */
+int cb_zmtp_presume (cb_zmtp *self, const char *topic, size_t size, cb_err *err)
+    __attribute__ ((warn_unused_result));
+
 /* Whether a message whose first part is topic matches a live subscription of the peer (XPUB). */
 int cb_zmtp_wants (const cb_zmtp *self, const char *topic, size_t size);
 

@@ -9,6 +9,7 @@ import leaks
 from attached import (SECONDS, Raw, ask_control, attach, connection_file, everything, is_begun,
                       is_idle, is_idle_of, iopub_until, iopub_until_idle, replies_to, reply_to,
                       run, settle, text_of)
+from test_survival import another_broker, kill_broker
 from wireclient import HOLD, let_go
 
 SLEEP = "import time\ntime.sleep(1000)"
@@ -418,6 +419,27 @@ def test_the_heart_stops_with_the_kernel(amber, client, two):
         raw.socket("hb").send(b"ping")
         assert raw.socket("hb").poll(120000) and raw.socket("hb").recv() == b"ping"
     assert run(two[1], "1")[0]["status"] == "ok"
+
+
+@pytest.mark.everyone
+@pytest.mark.sanitized
+def test_who_looks_later_misses_nothing_of_the_next_broker(amber, two):
+    """libzmq connects again by itself, and subscribes again when its program looks at the socket:
+    one does at once, the other when all is over."""
+    with Raw(connection_file(amber)) as later:
+        later.subscribed()
+        msg_id = two[0].execute(HOLD + "for i in range(100): print('line', i)")
+        iopub_until(two[0], is_begun(msg_id))
+        another_broker(amber, kill_broker(amber))
+        let_go(amber.client(), "amber")
+        assert reply_to(two[0], msg_id)["status"] == "ok"
+        text, ended = "", False
+        while not ended:
+            message = later.receive("iopub")
+            assert message is not None, text
+            text += message["content"].get("text", "")
+            ended = is_idle_of(msg_id)(message)
+    assert text == "".join("line %d\n" % i for i in range(100))
 
 
 def test_attach_prints_lines_that_work(amber):
