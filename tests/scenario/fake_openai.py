@@ -6,8 +6,9 @@ no server should do.
   server.requests                        what came: [{"path", "headers", "body"}]
 
 An answer is made by: words("..."), calls("code", ...), raw(status, headers, pieces). A piece is
-bytes to send, a number of seconds to wait, or CLOSE. Nothing here is a model: what the client
-understands of this is what the vendors' documents and recordings say, not a proof against a vendor.
+bytes to send, a number of seconds to wait, an Event to wait for, or CLOSE. Nothing here is a model:
+what the client understands of this is what the vendors' documents and recordings say, not a proof
+against a vendor.
 """
 import http.server
 import json
@@ -97,6 +98,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             for piece in answer["pieces"]:
                 if piece is CLOSE:
                     return
+                if isinstance(piece, threading.Event):
+                    piece.wait(200)
+                    continue
                 if isinstance(piece, (int, float)):
                     self.server.owner.stopping.wait(piece)
                     continue

@@ -214,17 +214,16 @@ def test_ctrl_c_stops_the_words(daemon, serve):
 
 @pytest.mark.parametrize("signum,code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_cell_and_the_task(daemon, serve, signum, code):
-    cell = "import time\nprint('begun', flush=True)\ntime.sleep(100)"
+    cell = "import time\nprint('begun', flush=True)\ntime.sleep(1000)"
     server = serve(fake.calls(cell), fake.words("never"))
     env = {**daemon.env, "OPENAI_BASE_URL": server.url, "CELLBLOCK_MODEL": "fake"}
     process = daemon.popen("-p", "sleep", "-o", "stream-json", env=env)
     for line in process.stdout:
         if "begun" in line:
             break
-    begun = time.monotonic()
     process.send_signal(signum)
     stdout, _ = process.communicate(timeout=120)
-    assert process.returncode == code and time.monotonic() - begun < 60
+    assert process.returncode == code
     end = json.loads(stdout.splitlines()[-1])
     assert (end["type"], end["status"]) == ("end", "interrupted")
     assert len(server.requests) == 1

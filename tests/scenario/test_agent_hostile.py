@@ -236,26 +236,27 @@ def test_a_signal_while_the_session_starts(house, serve, signum, code):
     house.start("--kernelspec", folder)
     server = serve(fake.words("never"))
     process = house.popen("-p", "x", env={**house.env, **names(server.url)})
-    assert leaks.wait_for(lambda: sessions(house), 40)
+    assert leaks.wait_for(lambda: sessions(house))
     process.send_signal(signum)
-    begun = time.monotonic()
     stdout, stderr = interrupted(process, code)
-    assert (stdout, stderr) == ("", "") and server.requests == []
-    assert time.monotonic() - begun < 20, "not the half minute of the kernel"
+    assert (stdout, stderr) == ("", ""), "after the half minute the kernel's fault is told"
+    assert server.requests == []
 
 
 @pytest.mark.everyone
 def test_the_daemon_ends_while_the_model_speaks(daemon, serve):
-    server = serve(fake.raw([fake.delta(content="so"), 8] + WHOLE_CALL
+    gone = threading.Event()
+    server = serve(fake.raw([fake.delta(content="so"), gone] + WHOLE_CALL
                             + [fake.delta(finish="tool_calls"), fake.DONE]))
     process = daemon.popen("-p", "x", env={**daemon.env, **names(server.url)})
     assert process.stdout.read(2) == "so"
     daemon.stop(signal.SIGKILL)
+    gone.set()
     stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == FAILED and len(server.requests) == 1, (stdout, stderr)
     assert "log:" in stderr
     assert leaks.wait_for(lambda: not os.path.exists(
-        os.path.join(daemon.runtime_dir, "broker.json")), 40), "the warden cleans up"
+        os.path.join(daemon.runtime_dir, "broker.json"))), "the warden cleans up"
 
 
 # -- recordings ------------------------------------------------------------------------------------

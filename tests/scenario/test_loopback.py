@@ -20,7 +20,7 @@ import subprocess, sys, time, urllib.request
 open("/work/hello.txt", "w").write("hello")
 server = subprocess.Popen([sys.executable, "-m", "http.server", "8123", "--bind", "127.0.0.1",
                            "--directory", "/work"], stderr=subprocess.DEVNULL)
-for _ in range(400):
+for _ in range(1500):
     try:
         print(urllib.request.urlopen("http://localhost:8123/hello.txt").read().decode())
         break
@@ -31,7 +31,7 @@ server.kill(); server.wait()
 
 
 def test_a_server_and_its_client(house):
-    run = house.json("run", *ON, "-t", "100", "-c", SERVER, timeout=110)
+    run = house.json("run", *ON, "-t", "200", "-c", SERVER)
     assert text(run) == "hello\n", run
 
 
@@ -68,7 +68,7 @@ client = Client(cluster)
 print(client.scheduler.address.split(":")[0], sum(client.gather(client.map(abs, range(-5, 5)))))
 client.close(); cluster.close()
 """
-    run = house.json("run", *ON, "-t", "100", "-l", "memory=1G", "-c", code, timeout=115)
+    run = house.json("run", *ON, "-t", "200", "-l", "memory=1G", "-c", code)
     assert text(run) == "(200,)\n[2450, 2500]\n99\ntcp 25\n", run
 
 

@@ -117,7 +117,7 @@ def test_tighter_is_always_allowed(house):
 
 
 def ask(client, **content):
-    return client.run(timeout=60, **content)[0]
+    return client.run(**content)[0]
 
 
 def test_a_person_at_the_terminal_has_no_wall_limit_but_a_fixed_one(new_house):
@@ -141,7 +141,7 @@ import concurrent.futures, threading
 import numpy as np
 with concurrent.futures.ThreadPoolExecutor(4) as pool:
     print(sum(pool.map(lambda x: x * x, range(10))))
-done = threading.Event(); threading.Thread(target=done.set).start(); print(done.wait(20))
+done = threading.Event(); threading.Thread(target=done.set).start(); print(done.wait(60))
 print(np.linalg.svd(np.eye(50))[1].sum())
 """
     run = house.json("run", "-P", "safe_eval", "-c", code)
