@@ -101,12 +101,16 @@ def test_a_cgroup_and_a_file_are_found(tmp_path):
                    if os.access(os.path.join(leaks.CGROUPS, name, "cgroup.procs"), os.W_OK)), None)
     if folder is None:
         pytest.skip("no writable control group")
-    path = os.path.join(folder, "cellblock-%d" % os.getpid())
-    os.mkdir(path)
-    try:
-        assert leaks.stray_cgroups([os.getpid()]) == [os.path.normpath(path)]
-    finally:
-        os.rmdir(path)
+    path, found = os.path.join(folder, "cellblock-%d" % os.getpid()), []
+    for _ in range(20):
+        os.mkdir(path)
+        found.append(leaks.stray_cgroups([os.getpid()]))
+        try:
+            os.rmdir(path)
+            break
+        except FileNotFoundError:  # a daemon that starts just now takes it for a dead one's
+            pass
+    assert found[-1] == [os.path.normpath(path)]
     (tmp_path / "lock").write_text("")
     (tmp_path / "c-1").write_text("")
     assert leaks.stray_files(str(tmp_path), ["lock"]) == [str(tmp_path / "c-1")]
