@@ -129,7 +129,8 @@ def start(profile, network, seccomp=None):
     app.use(connection)
     app.initialize([])
     session = connection.session.rpartition("-")[0]
-    jail = hints.Jail(profile, network, seccomp is None, session)
+    folder = hints.working_folder()
+    jail = hints.Jail(profile, network, seccomp is None, session, folder)
     hints.install(app.shell, jail)
     magics.install(app.shell, jail)
     interrupts.install(app.kernel)

@@ -8,7 +8,9 @@ import subprocess
 import typing
 
 # Where a cell's own files and the machine's programs lie.
-INSIDE = ("/work", "/tmp", "/output", "/input", "/usr", "/dev", "/proc", "/cb")
+INSIDE = ("/work", "/tmp", "/output", "/input", "/usr", "/dev", "/proc", "/cb", "/workdir")
+# Where the folder is in which a person started the kernel, if the jail has it.
+WORKDIR = "/workdir"
 # Exceptions within exceptions that are looked at: URLError, requests, zmq.
 DEPTH = 8
 # Characters of a message that are looked at.
@@ -22,6 +24,7 @@ class Jail(typing.NamedTuple):
     network: str  # "none" or "loopback"
     subprocesses: bool = True
     session: str = ""
+    workdir: str = "none"  # "ro" or "rw": what may be done in WORKDIR
 
     def command(self, verb):
         """What somebody types outside, about this session."""
@@ -68,12 +71,21 @@ def _missing_path(error):
     return match.group(1) if match else None
 
 
+def working_folder():
+    """What may be done in the folder in which a kernel starts: "none" when it is not a person's."""
+    if os.getcwd() != WORKDIR:
+        return "none"
+    return "ro" if os.statvfs(WORKDIR).f_flag & os.ST_RDONLY else "rw"
+
+
 def _is_inside(path):
     return any(path == top or path.startswith(top + "/") for top in INSIDE)
 
 
-def says_missing(path):
+def says_missing(path, jail):
     """The sentence about a path that is not there; None where the jail is not the reason."""
+    if path.startswith(("/", "~")) and not _is_inside(path) and jail.workdir != "none":
+        return f"this path is not in the jail, where the folder you started in is {WORKDIR}"
     if path.startswith(("/", "~")) and not _is_inside(path):
         name = os.path.basename(path.rstrip("/")) or "NAME"
         return (
@@ -82,6 +94,8 @@ def says_missing(path):
         )
     if path.startswith("/input/"):
         return "only what was given with --input PATH is below /input"
+    if jail.workdir != "none":
+        return None
     if not path.startswith("/") and not os.path.isdir(os.path.dirname(path)):
         return (
             "the jail's working folder is /work, not yours: give a file with "
@@ -90,9 +104,9 @@ def says_missing(path):
     return None
 
 
-def _missing_file(error, _jail):
+def _missing_file(error, jail):
     path = _missing_path(error)
-    return says_missing(path) if path else None
+    return says_missing(path, jail) if path else None
 
 
 # What libraries say that have no exception of their own for it (database drivers, libcurl).
@@ -185,6 +199,23 @@ def _no_subprocess(error, jail):
     return None
 
 
+def _read_only_folder(error, jail):
+    if jail.workdir != "ro" or not isinstance(error, OSError):
+        return None
+    if error.errno not in (errno.EROFS, errno.EACCES):
+        return None
+    name = error.filename
+    if not isinstance(name, (str, bytes)):
+        return None
+    path = os.path.abspath(os.fsdecode(name))
+    if path != WORKDIR and not path.startswith(WORKDIR + "/"):
+        return None
+    return (
+        "the folder you started in can only be read in the jail: write to /work or /output, "
+        "or start the kernel with --workdir rw"
+    )
+
+
 def _full(error, jail):
     if not isinstance(error, OSError):
         return None
@@ -220,7 +251,15 @@ def _no_conda(error, _jail):
     return None
 
 
-RULES = (_missing_file, _no_network, _no_subprocess, _full, _no_thread, _no_conda)
+RULES = (
+    _missing_file,
+    _no_network,
+    _no_subprocess,
+    _read_only_folder,
+    _full,
+    _no_thread,
+    _no_conda,
+)
 
 
 def hint(error, jail):

@@ -130,13 +130,13 @@ def _say(sentence):
     return make
 
 
-def _mend_cd(change):
+def _mend_cd(change, jail):
     def cd(line=""):
         before = os.getcwd()
         result = change(line)
         path = os.path.expanduser(line.replace("-q", "").strip().strip("'\""))
         if os.getcwd() == before and path[:1] != "-" and not os.path.exists(path):
-            sentence = hints.says_missing(path)
+            sentence = hints.says_missing(path, jail)
             if sentence:
                 tell(sentence)
         return result
@@ -202,6 +202,6 @@ def install(shell, jail):
         "a jail opens no windows; outside, jupyter qtconsole --existing "
         f"$({jail.command('attach')} --path) does"
     ))
-    _replace(shell, "line", "cd", _mend_cd)
+    _replace(shell, "line", "cd", functools.partial(_mend_cd, jail=jail))
     _mend_screen(shell)
     _mend_exit(shell, jail)

@@ -85,9 +85,8 @@ s_mapping (const struct stat *owner, const cb_mounts *mounts)
     return fd;
 }
 
-/* Whether the tree could be idmapped. */
-static int
-s_try_mapping (const cb_input *self, const cb_mounts *mounts)
+int
+cb_input_map (const cb_input *self, const cb_mounts *mounts)
 {
     struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP};
     struct stat owner;
@@ -111,6 +110,7 @@ s_wants_overlay (const cb_input *self, const cb_survey *survey)
            S_ISDIR (status.st_mode);
 }
 
+/* Outcomes of cb_overlay_attach. */
 static int
 s_attach_tree (const cb_input *self, int overlay, cb_err *err)
 {
@@ -123,7 +123,7 @@ s_attach_tree (const cb_input *self, int overlay, cb_err *err)
         return cb_overlay_attach (self->tree, self->target, err);
     if (move_mount (self->tree, "", AT_FDCWD, self->target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
         return cb_fail_errno (err, CB_E_IO, "cannot attach %s in the jail", self->path);
-    return 0;
+    return CB_OVERLAY_REFUSED;
 }
 
 /* One tmpfs for all copies of this jail, made when the first is needed. */
@@ -182,9 +182,8 @@ s_replace_by_copy (const cb_input *self, const cb_survey *survey, cb_err *err)
     return 0;
 }
 
-/* A folder with a door in it is refused, whoever owns it. */
-static int
-s_search_doors (const cb_input *self, cb_survey *survey, cb_err *err)
+int
+cb_input_search_doors (const cb_input *self, cb_survey *survey, cb_err *err)
 {
     cb_err why = CB_ERR_INIT;
 
@@ -207,14 +206,14 @@ s_make_readable (const cb_input *self, const cb_mounts *mounts, cb_err *err)
     if (!self->is_input) {
         /* Mapping costs a process: only for a checkout that hides itself. */
         CB_TRY (cb_walk_survey (self->tree, 1, &survey, err));
-        if (!survey.private || s_try_mapping (self, mounts))
+        if (!survey.private || cb_input_map (self, mounts))
             return 0;
         return cb_fail (err, CB_E_UNSUPPORTED,
                         "%s is not readable by everybody and its file system allows no idmapped "
                         "mount; make it readable (chmod -R go+rX)",
                         self->path);
     }
-    if (s_try_mapping (self, mounts))
+    if (cb_input_map (self, mounts))
         return 0;
     CB_TRY (cb_walk_survey (self->tree, 1, &survey, err));
     return survey.private ? s_replace_by_copy (self, &survey, err) : 0;
@@ -225,9 +224,13 @@ cb_input_attach (const cb_input *self, const cb_mounts *mounts, cb_err *err)
 {
     cb_survey survey = {.entries = 0};
 
-    if (self->is_input)
-        CB_TRY (s_search_doors (self, &survey, err));
+    if (self->is_input && !self->is_workdir)
+        CB_TRY (cb_input_search_doors (self, &survey, err));
     if (mounts->as_root)
         CB_TRY (s_make_readable (self, mounts, err));
-    return s_attach_tree (self, s_wants_overlay (self, &survey), err);
+    int outcome = s_attach_tree (self, s_wants_overlay (self, &survey), err);
+    CB_TRY (outcome);
+    if (self->is_workdir && outcome == CB_OVERLAY_REFUSED)
+        CB_TRY (cb_input_search_doors (self, &survey, err));
+    return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/table.h"
+#include "jail/launchmsg.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +25,11 @@
     (FS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |                    \
      LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | \
      LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_SYM |  \
+     LANDLOCK_ACCESS_FS_REFER | FS_TRUNCATE)
+/* In a person's folder: no links, sockets and pipes, with which a cell could catch his programs. */
+#define FS_WORKDIR                                                                                \
+    (FS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |                    \
+     LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | \
      LANDLOCK_ACCESS_FS_REFER | FS_TRUNCATE)
 #define FS_DEVICE \
     (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE | FS_IOCTL_DEV)
@@ -94,7 +100,7 @@ s_allow (int ruleset, const char *path, uint64_t rights, cb_err *err)
 }
 
 int
-cb_landlock_apply (int loopback, cb_err *err)
+cb_landlock_apply (const cb_jail_spec *spec, cb_err *err)
 {
     int abi = (int)syscall (SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 
@@ -102,13 +108,15 @@ cb_landlock_apply (int loopback, cb_err *err)
         return CB_LANDLOCK_NONE;
     if (abi < 0)
         return cb_fail_errno (err, CB_E_UNSUPPORTED, "Landlock");
-    struct attr attr = s_handled (abi, loopback);
+    struct attr attr = s_handled (abi, spec->loopback);
     cb_auto_close int ruleset =
         (int)syscall (SYS_landlock_create_ruleset, &attr, s_attr_size (abi), 0);
     if (ruleset < 0)
         return cb_fail_errno (err, CB_E_UNSUPPORTED, "Landlock: a ruleset of ABI %d", abi);
     for (size_t i = 0; i < CB_COUNT (s_paths); i++)
         CB_TRY (s_allow (ruleset, s_paths[i].path, s_paths[i].rights & attr.fs, err));
+    if (spec->workdir == CB_WORKDIR_RW)
+        CB_TRY (s_allow (ruleset, CB_CELL_WORKDIR, FS_WORKDIR & attr.fs, err));
     if (syscall (SYS_landlock_restrict_self, ruleset, 0) < 0)
         return cb_fail_errno (err, CB_E_UNSUPPORTED, "Landlock: cannot restrict");
     return abi;

@@ -61,7 +61,7 @@ s_apply_landlock (const cb_jail_spec *spec, struct layers *layers, cb_err *err)
 {
     if (spec->layers[CB_LAYER_LANDLOCK] == CB_LAYER_OFF)
         return 0;
-    int abi = cb_landlock_apply (spec->loopback, err);
+    int abi = cb_landlock_apply (spec, err);
     if (abi == CB_LANDLOCK_NONE)
         abi = cb_fail (err, CB_E_UNSUPPORTED,
                        "this kernel has no Landlock and the profile wants landlock = on");
@@ -78,11 +78,13 @@ s_apply_seccomp (const cb_jail_spec *spec, struct layers *layers, cb_err *err)
 {
     if (spec->layers[CB_LAYER_SECCOMP] == CB_LAYER_OFF)
         return 0;
-    int result = cb_seccomp_apply (spec, err);
+    int result = spec->workdir == CB_WORKDIR_RW ? cb_seccomp_workdir (err) : 0;
+    if (result == 0)
+        result = cb_seccomp_apply (spec, err);
     if (result == 0)
         layers->in_force |= 1U << CB_LAYER_SECCOMP;
-    /* Without filters nothing would keep the cell from starting programs. */
-    if (result < 0 && !spec->subprocesses)
+    /* Without filters nothing would keep the cell from starting programs, or from setuid bits. */
+    if (result < 0 && (!spec->subprocesses || spec->workdir == CB_WORKDIR_RW))
         return result;
     return s_forgive (spec, CB_LAYER_SECCOMP, result, err);
 }
@@ -95,6 +97,9 @@ s_lock (const cb_jail_spec *spec, cb_err *err)
     if (close_range (CB_STAGE_FD_ARGS, ~0U, 0) < 0)
         return cb_fail_errno (err, CB_E_UNSUPPORTED, "close_range (Linux 5.9 needed)");
     (void)umask (022);
+    if (spec->workdir != CB_WORKDIR_NONE && chdir (CB_CELL_WORKDIR) < 0)
+        return cb_fail_errno (err, CB_E_DENIED, "cannot enter the working folder %.800s",
+                              spec->workdir_path);
     CB_TRY (cb_limits_set (spec, err));
     if (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return cb_fail_errno (err, CB_E_UNSUPPORTED, "no_new_privs");

@@ -8,7 +8,9 @@
  *
  * A profile with subprocesses = off gets a second filter, which the launcher installs over all
  * threads when the kernel stands (cellblock-init cannot: it has Python to execute yet). Its first
- * one lets just that through; the second ends it. */
+ * one lets just that through; the second ends it.
+ *
+ * A jail that writes a folder of the host gets one more, before all others (s_fill_workdir). */
 #include "base/table.h"
 
 #include <errno.h>
@@ -35,7 +37,8 @@
 #define NEW_SPACES                                                                                \
     (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | \
      CLONE_NEWNET)
-#define FILTER_MAX 4096 /* instructions, the kernel's bound (BPF_MAXINSNS) */
+#define MAKES_UNNAMED 020000000 /* __O_TMPFILE of asm-generic/fcntl.h */
+#define FILTER_MAX    4096      /* instructions, the kernel's bound (BPF_MAXINSNS) */
 
 static const char *const s_allowed[] = {
     /* files */
@@ -333,7 +336,8 @@ static const char *const s_processes[] = {"fork", "vfork", "execve", "execveat",
 typedef enum {
     KIND_LOOPBACK = 1, /* with the Internet families */
     KIND_FIRST = 2,    /* lets one more filter be installed */
-    KIND_THREADS = 4   /* that one more */
+    KIND_THREADS = 4,  /* that one more */
+    KIND_WORKDIR = 8   /* stands before the others: no setuid bits */
 } filter_kind;
 
 #define DIE(...) return fprintf (stderr, "mkfilter: " __VA_ARGS__), -1
@@ -475,6 +479,48 @@ s_fill_threads (scmp_filter_ctx filter)
     return s_add (filter, SCMP_ACT_ERRNO (EPERM), "clone", 1, &no_thread);
 }
 
+/* A call that makes or changes a file, and where its mode is. */
+typedef struct mode_call {
+    const char *name;
+    unsigned mode;
+    int flags; /* the argument that says whether a file is made; -1: always */
+} mode_call;
+
+static const mode_call s_mode_calls[] = {
+    {"chmod", 1, -1}, {"fchmod", 1, -1},  {"fchmodat", 2, -1}, {"creat", 1, -1},
+    {"mknod", 1, -1}, {"mknodat", 2, -1}, {"open", 2, 1},      {"openat", 3, 2},
+};
+
+static int
+s_add_no_bit (scmp_filter_ctx filter, const mode_call *call, uint32_t bit)
+{
+    static const uint32_t makes[] = {O_CREAT, MAKES_UNNAMED};
+    struct scmp_arg_cmp when[2] = {SCMP_CMP (call->mode, SCMP_CMP_MASKED_EQ, bit, bit)};
+
+    if (call->flags < 0)
+        return s_add (filter, SCMP_ACT_ERRNO (EPERM), call->name, 1, when);
+    for (size_t i = 0; i < CB_COUNT (makes); i++) {
+        when[1] = SCMP_CMP ((unsigned)call->flags, SCMP_CMP_MASKED_EQ, makes[i], makes[i]);
+        if (s_add (filter, SCMP_ACT_ERRNO (EPERM), call->name, 2, when) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* No file with a setuid or setgid bit: in a folder of the host it would give whoever runs it there
+ * the owner's rights. openat2 hides its mode, and libraries know another way. */
+static int
+s_fill_workdir (scmp_filter_ctx filter)
+{
+    if (s_add (filter, SCMP_ACT_ERRNO (ENOSYS), "openat2", 0, NULL) < 0)
+        return -1;
+    for (size_t i = 0; i < CB_COUNT (s_mode_calls); i++)
+        if (s_add_no_bit (filter, &s_mode_calls[i], S_ISUID) < 0 ||
+            s_add_no_bit (filter, &s_mode_calls[i], S_ISGID) < 0)
+            return -1;
+    return 0;
+}
+
 static int
 s_fill (scmp_filter_ctx filter, unsigned kind)
 {
@@ -483,6 +529,8 @@ s_fill (scmp_filter_ctx filter, unsigned kind)
         DIE ("libseccomp 2.5 is needed\n");
     if ((kind & KIND_THREADS) != 0)
         return s_fill_threads (filter);
+    if ((kind & KIND_WORKDIR) != 0)
+        return s_fill_workdir (filter);
     if ((kind & KIND_FIRST) != 0 && s_add_second (filter) < 0)
         return -1;
     if (s_add_names (filter, SCMP_ACT_ALLOW, s_allowed, CB_COUNT (s_allowed)) < 0 ||
@@ -496,8 +544,8 @@ s_fill (scmp_filter_ctx filter, unsigned kind)
 static ssize_t
 s_compile (unsigned kind, struct sock_filter *into)
 {
-    scmp_filter_ctx filter =
-        seccomp_init ((kind & KIND_THREADS) != 0 ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO (EPERM));
+    scmp_filter_ctx filter = seccomp_init (
+        (kind & (KIND_THREADS | KIND_WORKDIR)) != 0 ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO (EPERM));
     FILE *file = tmpfile ();
     ssize_t size = -1;
 
@@ -544,7 +592,8 @@ main (void)
     if (s_print ("s_filter_plain", 0) < 0 || s_print ("s_filter_loopback", KIND_LOOPBACK) < 0 ||
         s_print ("s_filter_plain_first", KIND_FIRST) < 0 ||
         s_print ("s_filter_loopback_first", KIND_LOOPBACK | KIND_FIRST) < 0 ||
-        s_print ("s_filter_threads", KIND_THREADS) < 0)
+        s_print ("s_filter_threads", KIND_THREADS) < 0 ||
+        s_print ("s_filter_workdir", KIND_WORKDIR) < 0)
         return 1;
     return fflush (stdout) != 0 || ferror (stdout);
 }

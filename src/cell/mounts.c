@@ -11,6 +11,7 @@
 #include "cell/inputs.h"
 #include "cell/root.h"
 #include "cell/stage.h"
+#include "cell/workdir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -89,7 +90,11 @@ s_take_trees (cb_mounts *self, const cb_jail_spec *spec, cb_err *err)
     for (uint32_t i = 0; i < spec->n_inputs; i++)
         CB_TRY (
             s_tree (CB_STAGE_FD_INPUTS + (int)i, "", spec->inputs[i].path, &self->inputs[i], err));
-    return 0;
+    if (spec->workdir == CB_WORKDIR_NONE)
+        return 0;
+    self->workdir =
+        cb_workdir_take (CB_STAGE_FD_INPUTS + (int)spec->n_inputs, spec->workdir_path, err);
+    return self->workdir < 0 ? self->workdir : 0;
 }
 
 static int
@@ -114,6 +119,10 @@ s_enter_as_user (cb_mounts *self, const cb_jail_spec *spec, cb_err *err)
     for (uint32_t i = 0; i < spec->n_inputs; i++) {
         int input = CB_STAGE_FD_INPUTS + (int)i;
         CB_TRY (s_open_again (&input, "the input", err));
+    }
+    if (spec->workdir != CB_WORKDIR_NONE) {
+        int workdir = CB_STAGE_FD_INPUTS + (int)spec->n_inputs;
+        CB_TRY (s_open_again (&workdir, "the working folder", err));
     }
     return s_take_trees (self, spec, err);
 }
@@ -225,6 +234,7 @@ cb_mounts_build (cb_mounts *self, const cb_jail_spec *spec, cb_err *err)
     CB_TRY (cb_root_build (err));
     CB_TRY (s_attach_programs (self, err));
     CB_TRY (s_attach_inputs (self, spec, err));
+    CB_TRY (cb_workdir_attach (self, spec, err));
     CB_TRY (s_leave_host (err));
     return cb_take_fd (&quota);
 }

@@ -14,6 +14,7 @@ typedef struct cb_mounts {
     int init; /* detached trees (open_tree), owned */
     int kernelspec;
     int inputs[CB_SPEC_INPUTS_MAX];
+    int workdir;
 } cb_mounts;
 
 /* Takes a mount namespace (an ordinary user: a user namespace around it, own ids mapped), makes it

@@ -31,7 +31,7 @@
 #define FLAGS (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 /* Where they are once CB_STAGE_DIR is the root. */
-static char s_paths[CB_SPEC_INPUTS_MAX][PATH_MAX];
+static char s_paths[CB_SPEC_INPUTS_MAX + 1][PATH_MAX];
 static unsigned s_n_paths;
 
 static int
@@ -58,12 +58,12 @@ cb_overlay_attach (int tree, const char *target, cb_err *err)
     if (mount ("cellblock-input", target, "overlay", FLAGS, options) < 0) {
         if (move_mount (AT_FDCWD, lower, AT_FDCWD, target, 0) < 0)
             return cb_fail_errno (err, CB_E_IO, "cannot attach a folder at %s", target);
-        return 0;
+        return CB_OVERLAY_REFUSED;
     }
     (void)umount2 (lower, MNT_DETACH);
     (void)snprintf (s_paths[s_n_paths], sizeof s_paths[0], "%s", target + strlen (CB_STAGE_DIR));
     s_n_paths++;
-    return 0;
+    return CB_OVERLAY_ATTACHED;
 }
 
 static void

@@ -5,8 +5,10 @@
 
 #include "base/err.h"
 
-/* Attaches the detached tree of a folder (read-only, its flags set) at target through overlayfs.
- * Where that cannot be had it is attached as it is: 0, or a fault. */
+enum { CB_OVERLAY_ATTACHED, CB_OVERLAY_REFUSED }; /* outcomes: through it; as it is */
+
+/* Attaches the detached tree of a folder (read-only, its flags set) at target through overlayfs;
+ * where that cannot be had, as it is. */
 int cb_overlay_attach (int tree, const char *target, cb_err *err)
     __attribute__ ((warn_unused_result));
 

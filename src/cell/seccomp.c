@@ -19,6 +19,14 @@
         .len = CB_COUNT (code), .filter = (code) \
     }
 
+static int
+s_install (struct sock_fprog *program, cb_err *err)
+{
+    if (syscall (SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, program) < 0)
+        return cb_fail_errno (err, CB_E_UNSUPPORTED, "the kernel refuses the seccomp filter");
+    return 0;
+}
+
 int
 cb_seccomp_apply (const cb_jail_spec *spec, cb_err *err)
 {
@@ -29,9 +37,15 @@ cb_seccomp_apply (const cb_jail_spec *spec, cb_err *err)
     };
     struct sock_fprog program = programs[spec->loopback != 0][spec->subprocesses != 0];
 
-    if (syscall (SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
-        return cb_fail_errno (err, CB_E_UNSUPPORTED, "the kernel refuses the seccomp filter");
-    return 0;
+    return s_install (&program, err);
+}
+
+int
+cb_seccomp_workdir (cb_err *err)
+{
+    struct sock_fprog program = PROGRAM (s_filter_workdir);
+
+    return s_install (&program, err);
 }
 
 int

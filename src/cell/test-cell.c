@@ -19,6 +19,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+static cb_jail_spec s_spec;
 static char s_folder[] = "/tmp/cb-test-cell-XXXXXX";
 
 /* Whether the function returns true in a child of its own. */
@@ -44,7 +45,7 @@ static int
 s_lock (void)
 {
     cb_err err = CB_ERR_INIT;
-    return prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && cb_landlock_apply (0, &err) > 0;
+    return prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && cb_landlock_apply (&s_spec, &err) > 0;
 }
 
 static int

@@ -78,8 +78,8 @@ s_found_door (struct survey *self, const char *what)
     self->found->door_is = what;
 }
 
-static int
-s_is_kernels (int fd)
+int
+cb_walk_is_kernels (int fd)
 {
     struct statfs system;
 
@@ -151,7 +151,7 @@ s_survey_folder (struct survey *self, int dir_fd, const char *name, int depth)
     if (folder == NULL)
         return -1;
     self->found->has_mounts |= depth > 0 && s_is_mounted (dirfd (folder));
-    if (s_is_kernels (dirfd (folder)))
+    if (cb_walk_is_kernels (dirfd (folder)))
         s_found_door (self, "a file system of the kernel");
     while (self->found->door[0] == '\0' && (entry = s_next (folder)) != NULL) {
         if (self->found->entries >= CB_SURVEY_ENTRIES || depth > WALK_DEPTH) {
@@ -175,7 +175,7 @@ cb_walk_survey (int tree, int with_stat, cb_survey *ret_survey, cb_err *err)
     if (fstat (tree, &status) < 0)
         return cb_fail_errno (err, CB_E_IO, "cannot look at an input");
     s_count (&walk, &status);
-    if (!S_ISDIR (status.st_mode) && s_is_kernels (tree))
+    if (!S_ISDIR (status.st_mode) && cb_walk_is_kernels (tree))
         s_found_door (&walk, "a file of the kernel");
     if (!S_ISDIR (status.st_mode) || s_survey_folder (&walk, tree, ".", 0) == 0)
         return 0;

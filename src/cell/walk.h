@@ -23,6 +23,9 @@ typedef struct cb_survey {
 int cb_walk_survey (int tree, int with_stat, cb_survey *ret_survey, cb_err *err)
     __attribute__ ((warn_unused_result));
 
+/* Whether it lies on one of the kernel's own file systems. */
+int cb_walk_is_kernels (int fd);
+
 /* Copies regular files, folders and symlinks into the folder to_fd, or the one file into to_fd. */
 int cb_walk_copy (int tree, int to_fd, cb_err *err) __attribute__ ((warn_unused_result));
 

@@ -4,6 +4,7 @@
 #include "cli/inputs.h"
 #include "cli/limits.h"
 #include "cli/missing.h"
+#include "cli/workdir.h"
 
 #include <stdio.h>
 
@@ -21,9 +22,25 @@ s_set_text (json_t *content, const char *member, const char *what, const char *v
 typedef struct s_wish {
     const char *name;
     const char *profile;
+    const char *workdir;
     cb_words inputs;
     cb_words limits;
 } s_wish;
+
+/* Only when it is asked for. */
+static int
+s_add_workdir (const s_wish *wish, json_t *content, cb_err *err)
+{
+    json_t *workdir = NULL;
+
+    if (wish->workdir == NULL)
+        return 0;
+    int outcome = cb_workdir_json (wish->workdir, &workdir, err);
+    CB_TRY (outcome);
+    if (outcome == CB_WORKDIR_GIVEN && json_object_set_new (content, "workdir", workdir) < 0)
+        return cb_fail_nomem (err);
+    return 0;
+}
 
 static int
 s_request (const s_wish *wish, json_t **ret_content, cb_err *err)
@@ -34,6 +51,7 @@ s_request (const s_wish *wish, json_t **ret_content, cb_err *err)
         return cb_fail_nomem (err);
     CB_TRY (s_set_text (content, "name", "session", wish->name, err));
     CB_TRY (s_set_text (content, "profile", "profile", wish->profile, err));
+    CB_TRY (s_add_workdir (wish, content, err));
     if (wish->inputs.count > 0) {
         json_t *array = cb_inputs_json (&wish->inputs, err);
         if (array == NULL)
@@ -62,6 +80,8 @@ s_new (const cb_cli *cli, json_t *content, cb_err *err)
 
     int result = cb_conn_open (&conn, cli, CB_CONN_START, err);
     if (result == 0)
+        result = cb_workdir_allow (json_object_get (taken, "workdir"), conn.runtime_dir, err);
+    if (result == 0)
         result = cb_conn_call (&conn, "new", cb_take (taken), &reply, err);
     cb_conn_done (&conn);
     if (result < 0)
@@ -85,11 +105,13 @@ cb_cmd_new (cb_cli *cli, char **argv)
          "show a file or folder read-only as /input/NAME"},
         {"limit", 'l', CB_OPTION_WORDS, &wish.limits, CB_LIMITS_HINT, CB_LIMITS_HELP},
         {"profile", 'P', CB_OPTION_TEXT, &wish.profile, "PROFILE", "limits of the session"},
+        {"workdir", 0, CB_OPTION_TEXT, &wish.workdir, "ro|rw|none",
+         "start in the folder you are in, to read or write it"},
         {0},
     };
     const cb_synopsis synopsis = {
         "new",
-        "[NAME] [-P PROFILE] [-l NAME=VALUE]... [--input PATH]...",
+        "[NAME] [-P PROFILE] [-l NAME=VALUE]... [--input PATH]... [--workdir ro|rw|none]",
         "Starts a session and prints its name when its kernel is ready. It ends by\n"
         "cellblock stop, or when nobody has used it for an hour.",
         options,

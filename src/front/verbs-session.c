@@ -11,10 +11,12 @@ s_new_reply (const cb_session *session)
 {
     const cb_profile *profile = cb_session_profile (session);
 
-    return json_pack (
-        "{s:s, s:s, s:o}", "session", cb_session_name (session), "profile", profile->name, "wall_s",
-        profile->wall > 0 ? json_real ((double)profile->wall / (double)CB_USEC_PER_SEC)
-                          : json_null ());
+    return json_pack ("{s:s, s:s, s:o, s:o}", "session", cb_session_name (session), "profile",
+                      profile->name, "wall_s",
+                      profile->wall > 0
+                          ? json_real ((double)profile->wall / (double)CB_USEC_PER_SEC)
+                          : json_null (),
+                      "workdir", cb_session_workdir (&profile->jail));
 }
 
 static void
@@ -38,6 +40,7 @@ s_open (cb_request *request, cb_session **ret_session, cb_err *err)
     cb_session_order order = {.name = cb_request_text (request, "name"),
                               .profile = cb_request_text (request, "profile"),
                               .inputs = json_object_get (request->content, "inputs"),
+                              .workdir = json_object_get (request->content, "workdir"),
                               .limits = json_object_get (request->content, "limits")};
 
     CB_TRY (cb_session_open (request->control->registry, &order, ret_session, err));

@@ -174,8 +174,8 @@ enum {
         11, /* memfd: bwrap's arguments, for --args (cellblock-jail and bwrap only) */
     CB_STAGE_FD_LIBEXEC = 12, /* O_PATH of the folder with cellblock-init (cellblock-jail only) */
     CB_STAGE_FD_KERNELSPEC = 13, /* O_PATH of the folder with launcher.py (cellblock-jail only) */
-    CB_STAGE_FD_INPUTS =
-        14 /* 14..: O_PATH of each input in the spec's order (cellblock-jail only) */
+    CB_STAGE_FD_INPUTS = 14 /* 14..: O_PATH of each input in the spec's order, then of the working
+                               folder, if there is one (cellblock-jail only) */
 };
 
 /* Where cellblock-jail builds what bwrap binds, in a mount namespace of its own: a small tmpfs over
@@ -187,6 +187,7 @@ enum {
 #define CB_STAGE_INIT_FILE  CB_STAGE_ROOT CB_CELL_INIT       /* cellblock-init */
 #define CB_STAGE_KERNELSPEC CB_STAGE_ROOT CB_CELL_KERNELSPEC /* launcher.py and what it needs */
 #define CB_STAGE_INPUT      CB_STAGE_ROOT "/input"           /* one entry an input */
+#define CB_STAGE_WORKDIR    CB_STAGE_ROOT CB_CELL_WORKDIR    /* the working folder */
 
 /* The same as bwrap sees it: it binds CB_BWRAP_ROOT, with everything mounted in it, as /, adds
  * /proc and /dev, and binds CB_BWRAP_SHM as /dev/shm. */
@@ -198,6 +199,7 @@ enum {
  * argument more, the number of seccomp(2), and in CB_STAGE_FD_SPEC the filter to install. */
 #define CB_CELL_INIT       "/cb/init"
 #define CB_CELL_KERNELSPEC "/cb/python"
+#define CB_CELL_WORKDIR    "/workdir" /* where the kernel starts, if there is one: else in /work */
 #define CB_CELL_LAUNCHER   CB_CELL_KERNELSPEC "/launcher.py"
 
 /* A packet to send. Everything is borrowed; what is not named is empty. */

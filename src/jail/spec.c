@@ -26,7 +26,8 @@ struct fixed {
     uint8_t loopback;
     uint8_t layers[CB_LAYER__COUNT];
     uint8_t subprocesses;
-    uint8_t padding[2];
+    uint8_t workdir; /* its path comes last, and only when it is not CB_WORKDIR_NONE */
+    uint8_t padding[1];
 };
 
 _Static_assert(sizeof (struct fixed) == 64, "holes would carry bytes of our memory");
@@ -53,6 +54,7 @@ static const struct range s_open_files = {"open_files", 32, 1 << 20, 0};
 static const struct range s_start = {"start_seconds", 1, CB_SPEC_START_SECONDS_MAX, 0};
 static const struct range s_loopback = {"loopback", 0, 1, 0};
 static const struct range s_subprocesses = {"subprocesses", 0, 1, 0};
+static const struct range s_workdir = {"workdir", CB_WORKDIR_NONE, CB_WORKDIR_RW, 0};
 static const struct range s_layer = {"layer mode", CB_LAYER_OFF, CB_LAYER_ON, 0};
 static const struct range s_inputs = {"number of inputs", 0, CB_SPEC_INPUTS_MAX, 0};
 
@@ -69,6 +71,18 @@ cb_layer_name (cb_layer layer)
     return (size_t)layer < CB_COUNT (s_layer_names) ? s_layer_names[layer] : "unknown";
 }
 
+static const char *const s_workdir_names[] = {
+    [CB_WORKDIR_NONE] = "none",
+    [CB_WORKDIR_RO] = "ro",
+    [CB_WORKDIR_RW] = "rw",
+};
+
+const char *
+cb_workdir_name (unsigned workdir)
+{
+    return workdir < CB_COUNT (s_workdir_names) ? s_workdir_names[workdir] : "unknown";
+}
+
 static int
 s_check_range (const struct range *range, uint64_t value, cb_err *err)
 {
@@ -81,7 +95,7 @@ s_check_range (const struct range *range, uint64_t value, cb_err *err)
 
 /* Absolute and plain: no empty, "." or ".." component, no '/' at the end. */
 static int
-s_check_path (const char *path, cb_err *err)
+s_check_path (const char *what, const char *path, cb_err *err)
 {
     const char *at = path;
 
@@ -93,7 +107,8 @@ s_check_path (const char *path, cb_err *err)
     }
     if (*at == '\0' && at != path)
         return 0;
-    return cb_fail (err, CB_E_INVALID, "an input's path must be absolute and without \"..\"");
+    return cb_fail (err, CB_E_INVALID, "%s's path must be absolute, not / and without \"..\"",
+                    what);
 }
 
 static int
@@ -101,7 +116,7 @@ s_check_inputs (const cb_jail_spec *spec, cb_err *err)
 {
     for (uint32_t i = 0; i < spec->n_inputs; i++) {
         const cb_jail_input *input = &spec->inputs[i];
-        CB_TRY (s_check_path (input->path, err));
+        CB_TRY (s_check_path ("an input", input->path, err));
         CB_TRY (cb_file_name_check (input->name, err));
         for (uint32_t k = 0; k < i; k++)
             if (strcmp (spec->inputs[k].name, input->name) == 0)
@@ -124,6 +139,9 @@ s_check (const cb_jail_spec *spec, cb_err *err)
     CB_TRY (s_check_range (&s_loopback, spec->loopback, err));
     CB_TRY (s_check_range (&s_subprocesses, spec->subprocesses, err));
     CB_TRY (s_check_range (&s_inputs, spec->n_inputs, err));
+    CB_TRY (s_check_range (&s_workdir, spec->workdir, err));
+    if (spec->workdir != CB_WORKDIR_NONE)
+        CB_TRY (s_check_path ("the working folder", spec->workdir_path, err));
     for (size_t i = 0; i < CB_LAYER__COUNT; i++)
         CB_TRY (s_check_range (&s_layer, spec->layers[i], err));
     CB_TRY (cb_name_check ("session", spec->name, err));
@@ -154,7 +172,8 @@ s_put_all (const cb_jail_spec *spec, cb_buf *into)
                             .n_inputs = spec->n_inputs,
                             .start_seconds = spec->start_seconds,
                             .loopback = spec->loopback,
-                            .subprocesses = spec->subprocesses};
+                            .subprocesses = spec->subprocesses,
+                            .workdir = spec->workdir};
 
     memcpy (numbers.layers, spec->layers, sizeof numbers.layers);
     CB_TRY (cb_buf_put (into, &numbers, sizeof numbers));
@@ -164,7 +183,7 @@ s_put_all (const cb_jail_spec *spec, cb_buf *into)
         CB_TRY (s_put_text (into, spec->inputs[i].path));
         CB_TRY (s_put_text (into, spec->inputs[i].name));
     }
-    return 0;
+    return spec->workdir != CB_WORKDIR_NONE ? s_put_text (into, spec->workdir_path) : 0;
 }
 
 int
@@ -224,6 +243,8 @@ s_take_texts (struct rest *rest, cb_jail_spec *spec, cb_err *err)
         CB_TRY (s_take_text (rest, input->path, sizeof input->path, err));
         CB_TRY (s_take_text (rest, input->name, sizeof input->name, err));
     }
+    if (spec->workdir != CB_WORKDIR_NONE)
+        CB_TRY (s_take_text (rest, spec->workdir_path, sizeof spec->workdir_path, err));
     if (rest->size > 0)
         return cb_fail (err, CB_E_PROTO, "%zu bytes too many in a spec", rest->size);
     return 0;
@@ -253,6 +274,7 @@ cb_spec_decode (const char *bytes, size_t size, cb_jail_spec *ret_spec, cb_err *
     ret_spec->start_seconds = numbers.start_seconds;
     ret_spec->loopback = numbers.loopback;
     ret_spec->subprocesses = numbers.subprocesses;
+    ret_spec->workdir = numbers.workdir;
     memcpy (ret_spec->layers, numbers.layers, sizeof ret_spec->layers);
     CB_TRY (s_take_texts (&rest, ret_spec, err));
     return s_check (ret_spec, err);

@@ -13,7 +13,8 @@
 #include <stdint.h>
 
 #define CB_SPEC_INPUTS_MAX 16
-/* Bytes of an encoded spec: 16 inputs of PATH_MAX and some. Fits one SEQPACKET packet. */
+/* Bytes of an encoded spec: 16 inputs and a folder of PATH_MAX and some. Fits one SEQPACKET packet.
+ */
 #define CB_SPEC_BYTES_MAX         81920
 #define CB_SPEC_START_SECONDS_MAX 3600
 
@@ -26,6 +27,9 @@ typedef enum {
     CB_LAYER_UID,      /* a kernel uid of the jail's own (root only) */
     CB_LAYER__COUNT
 } cb_layer; /* user, pid, mount, net, ipc, uts and cgroup namespaces are no layer: always on */
+
+/* The folder that a person works in, as far as the jail has it: at CB_CELL_WORKDIR. */
+typedef enum { CB_WORKDIR_NONE, CB_WORKDIR_RO, CB_WORKDIR_RW, CB_WORKDIR__COUNT } cb_workdir;
 
 typedef struct cb_jail_input {
     char path[PATH_MAX];         /* absolute, without symlinks, on the host */
@@ -46,6 +50,8 @@ typedef struct cb_jail_spec {
     uint8_t loopback;                /* 1: AF_INET allowed inside the jail's own empty network */
     uint8_t subprocesses;            /* 0: threads only, neither fork nor exec (needs seccomp) */
     uint8_t layers[CB_LAYER__COUNT]; /* cb_layer_mode */
+    uint8_t workdir;                 /* cb_workdir */
+    char workdir_path[PATH_MAX];     /* absolute, without symlinks, on the host; "" without one */
     uint32_t n_inputs;
     cb_jail_input inputs[CB_SPEC_INPUTS_MAX];
 } cb_jail_spec;
@@ -56,5 +62,7 @@ int cb_spec_decode (const char *bytes, size_t size, cb_jail_spec *ret_spec, cb_e
 
 /* "cgroup", "seccomp" ...: for logs, doctor, records. */
 const char *cb_layer_name (cb_layer layer);
+/* "none", "ro", "rw". */
+const char *cb_workdir_name (unsigned workdir);
 
 #endif

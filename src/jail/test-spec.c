@@ -74,6 +74,33 @@ s_test_both_ways (void)
         "another version is refused");
 }
 
+/* Its path travels only when there is one, so that the rest of the bytes is as without. */
+static void
+s_test_workdir (void)
+{
+    cb_scoped (cb_buf) cb_buf bytes;
+    cb_buf_init (&bytes, CB_SPEC_BYTES_MAX);
+
+    s_good (&s_spec);
+    (void)cb_spec_encode (&s_spec, &bytes, &s_err);
+    size_t without = bytes.size;
+    bytes.size = 0;
+    s_spec.workdir = CB_WORKDIR_RW;
+    snprintf (s_spec.workdir_path, PATH_MAX, "/home/a/project");
+    ok (cb_spec_encode (&s_spec, &bytes, &s_err) == 0 && bytes.size == without + 2 + 15 &&
+            cb_spec_decode (bytes.data, bytes.size, &s_back, &s_err) == 0 &&
+            memcmp (&s_spec, &s_back, sizeof s_spec) == 0,
+        "a working folder comes back");
+    ok (cb_spec_decode (bytes.data, bytes.size - 1, &s_back, &s_err) == -CB_E_PROTO &&
+            cb_spec_decode (bytes.data, without, &s_back, &s_err) == -CB_E_PROTO,
+        "cut short it is refused");
+    ok (strcmp (cb_workdir_name (CB_WORKDIR_NONE), "none") == 0 &&
+            strcmp (cb_workdir_name (CB_WORKDIR_RO), "ro") == 0 &&
+            strcmp (cb_workdir_name (CB_WORKDIR_RW), "rw") == 0 &&
+            strcmp (cb_workdir_name (CB_WORKDIR__COUNT), "unknown") == 0,
+        "its modes have names");
+}
+
 static void
 s_test_largest (void)
 {
@@ -89,6 +116,9 @@ s_test_largest (void)
         memset (input->name, 'n', CB_FILE_NAME_MAX - 1);
         input->name[0] = (char)('a' + i);
     }
+    s_spec.workdir = CB_WORKDIR_RO;
+    memset (s_spec.workdir_path, 'p', PATH_MAX - 1);
+    s_spec.workdir_path[0] = '/';
     ok (cb_spec_encode (&s_spec, &bytes, &s_err) == 0 && bytes.size <= CB_SPEC_BYTES_MAX,
         "the largest spec fits its bound (%zu bytes)", bytes.size);
     ok (cb_spec_decode (bytes.data, bytes.size, &s_back, &s_err) == 0 &&
@@ -120,6 +150,9 @@ s_test_refusals (void)
     REFUSED (s_spec.start_seconds = 3601);
     REFUSED (s_spec.loopback = 2);
     REFUSED (s_spec.subprocesses = 2);
+    REFUSED (s_spec.workdir = CB_WORKDIR__COUNT);
+    REFUSED (s_spec.workdir = CB_WORKDIR_RO); /* without a path */
+    REFUSED ((s_spec.workdir = CB_WORKDIR_RW, s_spec.workdir_path[0] = '/'));
     REFUSED (s_spec.layers[CB_LAYER_UID] = 3);
     REFUSED (s_spec.n_inputs = CB_SPEC_INPUTS_MAX + 1);
     REFUSED (memcpy (s_spec.inputs[1].name, "a.csv", 6));
@@ -143,6 +176,7 @@ int
 main (void)
 {
     s_test_both_ways ();
+    s_test_workdir ();
     s_test_largest ();
     s_test_refusals ();
     return tap_done ();

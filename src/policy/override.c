@@ -15,6 +15,7 @@ s_check_kind (const cb_row *row, cb_err *err)
     case CB_ROW_ACTIVE:
         return 0;
     case CB_ROW_LAYER:
+    case CB_ROW_WORKDIR:
     case CB_ROW_ONLY:
     case CB_ROW_FIXED:
     case CB_ROW_LATER:

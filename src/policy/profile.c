@@ -40,6 +40,7 @@ static const cb_profile s_default = {
     .grace = SEC,
     .output = 32 * MIB,
     .artifacts = 128 * MIB,
+    .workdir = CB_WORKDIR_RW,
     .jail =
         {
             .profile = "default",
@@ -73,6 +74,7 @@ static const struct {
     {"safe_eval", "artifacts", "1 MiB"},
     {"safe_eval", "subprocesses", "off"},
     {"safe_eval", "seccomp", "on"},
+    {"safe_eval", "workdir", "none"},
     {"safe_eval", "fixed",
      "active_output artifacts cpu cpu_seconds disk files grace loopback memory network open_files "
      "output processes subprocesses wall"},

@@ -17,7 +17,8 @@ typedef struct cb_profile {
     uint64_t fixed;        /* a bit a row: what no client may loosen */
     uint8_t network;       /* 1: it would need a way out, which this version has not */
     uint8_t active_output; /* a cb_active_output */
-    cb_jail_spec jail;     /* limits and layers; name and inputs are filled in per session */
+    uint8_t workdir;       /* a cb_workdir: the most that a client gets who asks for one */
+    cb_jail_spec jail; /* limits and layers; name, inputs and folder are filled in per session */
 } cb_profile;
 
 /* Profiles in a configuration, the built-in ones among them. */

@@ -49,13 +49,15 @@ static const cb_row s_rows[] = {
     {"uid", CB_ROW_LAYER, MODE (CB_LAYER_UID), CB_LAYER_AUTO, CB_LAYER_ON, 0,
      "a daemon of root's never runs a jail as root, nor two as one user"},
     {"wall", CB_ROW_DURATION, FIELD (wall), SEC / 10, 365 * DAY, 1, NULL},
+    {"workdir", CB_ROW_WORKDIR, FIELD (workdir), 0, 0, 0, NULL},
 };
 
 _Static_assert(CB_COUNT (s_rows) <= CB_ROWS_MAX && CB_ROWS_MAX <= 64, "a bit a row");
 
 static const char *const s_layer_words[] = {"off", "auto", "on"};
 static const char *const s_switch_words[] = {"off", "on"};
-static const char *const s_active_words[] = {"sandbox", "full"}; /* by cb_active_output */
+static const char *const s_workdir_words[] = {"none", "ro", "rw"}; /* by cb_workdir */
+static const char *const s_active_words[] = {"sandbox", "full"};   /* by cb_active_output */
 
 const cb_row *
 cb_rows (size_t *ret_count)
@@ -171,7 +173,8 @@ s_parse_limit (const cb_row *row, const char *text, uint64_t *ret_value, cb_err 
 static int
 s_can_be_fixed (const cb_row *row)
 {
-    return row->width > 0 && row->kind != CB_ROW_LAYER && row->kind != CB_ROW_FIXED;
+    return row->width > 0 && row->kind != CB_ROW_LAYER && row->kind != CB_ROW_FIXED &&
+           row->kind != CB_ROW_WORKDIR;
 }
 
 static int
@@ -209,6 +212,8 @@ cb_row_parse (const cb_row *row, const char *text, uint64_t *ret_value, cb_err *
         return s_parse_word (text, s_switch_words, CB_COUNT (s_switch_words), ret_value, err);
     case CB_ROW_ACTIVE:
         return s_parse_word (text, s_active_words, CB_COUNT (s_active_words), ret_value, err);
+    case CB_ROW_WORKDIR:
+        return s_parse_word (text, s_workdir_words, CB_COUNT (s_workdir_words), ret_value, err);
     case CB_ROW_FIXED:
         return s_parse_fixed (text, ret_value, err);
     case CB_ROW_ONLY:
@@ -268,6 +273,9 @@ cb_row_text (const cb_row *row, uint64_t value, char text[CB_PROFILE_TEXT])
         break;
     case CB_ROW_ACTIVE:
         word = s_active_words[value != 0];
+        break;
+    case CB_ROW_WORKDIR:
+        word = value < CB_COUNT (s_workdir_words) ? s_workdir_words[value] : "";
         break;
     case CB_ROW_ONLY:
         word = row->why;

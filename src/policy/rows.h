@@ -12,6 +12,7 @@ typedef enum {
     CB_ROW_LAYER,   /* off | auto | on, from low: why */
     CB_ROW_SWITCH,  /* off | on; on is the looser one */
     CB_ROW_ACTIVE,  /* sandbox | full */
+    CB_ROW_WORKDIR, /* none | ro | rw: a bound, whatever a client asks for */
     CB_ROW_ONLY,    /* the one value there is in this version: why */
     CB_ROW_FIXED,   /* names of keys that nobody may loosen: a bit a row */
     CB_ROW_LATER,   /* known, but nothing obeys it yet: refused with why */

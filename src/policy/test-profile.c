@@ -118,6 +118,9 @@ s_test_overrides (void)
     ok (cb_profile_override (&s_profile, "seccomp", "off", &s_err) < 0, "%s", s_err.text);
     ok (cb_profile_override (&s_profile, "fixed", "none", &s_err) < 0, "%s", s_err.text);
     ok (cb_profile_override (&s_profile, "inherits", "x", &s_err) < 0, "%s", s_err.text);
+    ok (cb_profile_override (&s_profile, "workdir", "none", &s_err) < 0, "%s", s_err.text);
+    ok (s_set ("default", "fixed", "workdir") < 0 && s_set ("default", "workdir", "wr") < 0, "%s",
+        s_err.text);
 }
 
 static cb_usec
@@ -246,6 +249,7 @@ s_test_every_key (void)
         {"inherits", "default"}, {"network", "on"},
         {"start", "cold"},       {"fixed", "wall, memory,network"},
         {"subprocesses", "off"}, {"active_output", "full"},
+        {"workdir", "ro"},
     };
 
     s_fresh ();
@@ -258,6 +262,8 @@ s_test_every_key (void)
     ok (s_profile.jail.memory == 1024 * MIB && s_profile.jail.disk == 64 * MIB, "memory, disk");
     ok (s_profile.jail.files == 100 && s_profile.jail.cpu_seconds == 60, "files, cpu_seconds");
     ok (s_profile.active_output == CB_ACTIVE_FULL, "active_output");
+    ok (s_profile.workdir == CB_WORKDIR_RO && s_profile.jail.workdir == CB_WORKDIR_NONE,
+        "workdir is a bound, nobody gets it unasked");
     ok (s_profile.jail.cpu_percent == 150 && s_profile.jail.processes == 32, "cpu, processes");
     ok (s_profile.jail.open_files == 64 && s_profile.jail.loopback == 1, "open_files, loopback");
     ok (s_profile.jail.layers[CB_LAYER_CGROUP] == CB_LAYER_ON &&

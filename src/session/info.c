@@ -71,6 +71,15 @@ s_inputs (const cb_jail_spec *jail)
     return inputs;
 }
 
+json_t *
+cb_session_workdir (const cb_jail_spec *jail)
+{
+    if (jail->workdir == CB_WORKDIR_NONE)
+        return json_null ();
+    return json_pack ("{s:o, s:s, s:s}", "path", cb_json_words (jail->workdir_path), "mode",
+                      cb_workdir_name (jail->workdir), "folder", CB_CELL_WORKDIR);
+}
+
 static void
 s_path (const cb_session *self, char *path, size_t room)
 {
@@ -138,6 +147,7 @@ cb_session_info (const cb_session *self)
         (void)json_object_set_new (info, "last_death", cb_json_words (self->death.text));
     (void)json_object_set_new (info, "limits", cb_session_limits (&self->profile));
     (void)json_object_set_new (info, "inputs", s_inputs (&self->profile.jail));
+    (void)json_object_set_new (info, "workdir", cb_session_workdir (&self->profile.jail));
     (void)json_object_set_new (info, "connection_file",
                                self->published ? json_string (path) : json_null ());
     return info;

@@ -2,6 +2,7 @@
 #include "session/order.h"
 
 #include "base/jsonx.h"
+#include "wire/ctl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,28 @@ s_take_inputs (cb_jail_spec *spec, const json_t *inputs, cb_err *err)
 }
 
 static int
+s_take_workdir (cb_profile *profile, const json_t *workdir, cb_err *err)
+{
+    cb_jail_spec *spec = &profile->jail;
+    const char *path = NULL;
+    const char *mode = NULL;
+
+    if (workdir == NULL || json_is_null (workdir))
+        return 0;
+    CB_TRY (cb_json_get_string (workdir, "path", sizeof spec->workdir_path - 1, CB_JSON_REQUIRED,
+                                &path, err));
+    CB_TRY (cb_json_get_string (workdir, "mode", CB_CTL_MODE_MAX, CB_JSON_REQUIRED, &mode, err));
+    uint8_t wanted = strcmp (mode, "rw") == 0 ? CB_WORKDIR_RW : CB_WORKDIR_RO;
+    if (wanted > profile->workdir)
+        return cb_fail (err, CB_E_DENIED,
+                        "profile %s has workdir = %s: the working folder %.800s is refused as %s",
+                        profile->name, cb_workdir_name (profile->workdir), path, mode);
+    spec->workdir = wanted;
+    (void)snprintf (spec->workdir_path, sizeof spec->workdir_path, "%s", path);
+    return 0;
+}
+
+static int
 s_take_limits (cb_profile *profile, const json_t *limits, cb_err *err)
 {
     const char *key;
@@ -70,6 +93,7 @@ cb_session_open (cb_registry *registry, const cb_session_order *order, cb_sessio
                                  err));
     CB_TRY (s_take_limits (profile, order->limits, err));
     CB_TRY (s_take_inputs (&profile->jail, order->inputs, err));
+    CB_TRY (s_take_workdir (profile, order->workdir, err));
     cb_session_options options = {
         .name = order->name, .profile = profile, .ephemeral = order->ephemeral};
     return cb_registry_add (registry, &options, ret_session, err);

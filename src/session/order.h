@@ -5,15 +5,17 @@
 #include "session/registry.h"
 
 typedef struct cb_session_order {
-    const char *name;     /* NULL: one is made */
-    const char *profile;  /* NULL: "default" */
-    const json_t *inputs; /* array of {"path", "name"}, checked by its row; NULL: none */
-    const json_t *limits; /* object of texts by key, what the client wants otherwise; NULL: none */
+    const char *name;      /* NULL: one is made */
+    const char *profile;   /* NULL: "default" */
+    const json_t *inputs;  /* array of {"path", "name"}, checked by its row; NULL: none */
+    const json_t *workdir; /* {"path", "mode"}, checked by its row; NULL: none */
+    const json_t *limits;  /* object of texts by key, what the client wants otherwise; NULL: none */
     int ephemeral;
 } cb_session_order;
 
 /* Resolves the profile, changes what the client may change, checks the inputs (absolute, names that
- * do not collide, at most CB_SPEC_INPUTS_MAX), makes the session. Borrowed in *ret_session. */
+ * do not collide, at most CB_SPEC_INPUTS_MAX) and the working folder (no more than the profile lets
+ * a client have), makes the session. Borrowed in *ret_session. */
 int cb_session_open (cb_registry *registry, const cb_session_order *order, cb_session **ret_session,
                      cb_err *err) __attribute__ ((warn_unused_result));
 

@@ -212,6 +212,7 @@ cb_saved_fixed_read_ (cb_page *page, cb_saved_fixed *ret_fixed, cb_err *err)
     ret_fixed->profile.name[sizeof ret_fixed->profile.name - 1] = '\0';
     jail->name[sizeof jail->name - 1] = '\0';
     jail->profile[sizeof jail->profile - 1] = '\0';
+    jail->workdir_path[sizeof jail->workdir_path - 1] = '\0';
     for (uint32_t i = 0; i < jail->n_inputs; i++) {
         jail->inputs[i].path[sizeof jail->inputs[i].path - 1] = '\0';
         jail->inputs[i].name[sizeof jail->inputs[i].name - 1] = '\0';

@@ -73,6 +73,10 @@ json_t *cb_session_info (const cb_session *self);
 /* The limits of a profile with their units in words and numbers. New reference. */
 json_t *cb_session_limits (const cb_profile *profile);
 
+/* The working folder: {"path", "mode", "folder"}, the last where the code finds it, or null. New
+ * reference. */
+json_t *cb_session_workdir (const cb_jail_spec *jail);
+
 /* Writes NAME.json, the connection file for those who attach, into the folder of sessions, and
  * takes it away. An ephemeral session has none. */
 int cb_session_publish (cb_session *self, cb_err *err) __attribute__ ((warn_unused_result));

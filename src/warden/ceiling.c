@@ -1,6 +1,7 @@
 /* ceiling.c - the last word on what a jail may be. The broker may be taken over: then this table,
- * not its configuration, decides. User 0 inside, missing namespaces and writable binds cannot be
- * asked for at all: no packet has a field for them. */
+ * not its configuration, decides. User 0 inside, missing namespaces and writable binds other than
+ * the one working folder cannot be asked for at all: no packet has a field for them; and a folder
+ * is written only with the word of somebody who may (base/grant.h, asked where it is opened). */
 #include "warden/ceiling.h"
 
 #include "base/table.h"
@@ -37,6 +38,7 @@ static const struct row s_rows[] = {
     {"loopback", NUMBER (loopback), 0, 1, ""},
     {"subprocesses", NUMBER (subprocesses), 0, 1, ""},
     {"inputs", NUMBER (n_inputs), 0, CB_SPEC_INPUTS_MAX, "inputs"},
+    {"workdir", NUMBER (workdir), CB_WORKDIR_NONE, CB_WORKDIR_RW, ""},
 };
 
 uint64_t
@@ -93,24 +95,43 @@ s_is_plain (const char *path)
     return 1;
 }
 
+/* what: "input", "working folder". */
 static int
-s_check_input (const cb_ceiling *self, const cb_jail_input *input, cb_err *err)
+s_check_path (const cb_ceiling *self, const char *what, const char *path, cb_err *err)
 {
     const char *const closed[] = {"/proc", "/sys", "/dev", self->runtime_dir, self->state_dir};
 
-    CB_TRY (cb_file_name_check (input->name, err));
-    if (!s_is_plain (input->path))
-        return cb_fail (err, CB_E_DENIED, "the input %.800s is not a plain absolute path",
-                        input->path);
+    if (!s_is_plain (path))
+        return cb_fail (err, CB_E_DENIED, "the %s %.800s is not a plain absolute path", what, path);
     for (size_t i = 0; i < CB_COUNT (closed); i++)
-        if (s_is_in (input->path, closed[i]))
-            return cb_fail (err, CB_E_DENIED, "the input %.500s lies in %.400s, which no jail sees",
-                            input->path, closed[i]);
-    if (s_is_in (self->runtime_dir, input->path))
+        if (s_is_in (path, closed[i]))
+            return cb_fail (err, CB_E_DENIED, "the %s %.500s lies in %.400s, which no jail sees",
+                            what, path, closed[i]);
+    if (s_is_in (self->runtime_dir, path))
         return cb_fail (err, CB_E_DENIED,
-                        "the input %.400s contains cellblock's own sockets in %.400s: choose a "
+                        "the %s %.400s contains cellblock's own sockets in %.400s: choose a "
                         "folder further down",
-                        input->path, self->runtime_dir);
+                        what, path, self->runtime_dir);
+    return 0;
+}
+
+static int
+s_check_workdir (const cb_ceiling *self, const cb_jail_spec *spec, cb_err *err)
+{
+    if (spec->workdir == CB_WORKDIR_NONE)
+        return 0;
+    if (spec->workdir == CB_WORKDIR_RW && spec->layers[CB_LAYER_SECCOMP] == CB_LAYER_OFF)
+        return cb_fail (err, CB_E_DENIED,
+                        "a working folder that can be written needs seccomp, which profile %s "
+                        "leaves out: a cell could leave setuid files there",
+                        spec->profile);
+    CB_TRY (s_check_path (self, "working folder", spec->workdir_path, err));
+    /* Nothing that is ours may be changed, not even from above. */
+    if (spec->workdir == CB_WORKDIR_RW && s_is_in (self->state_dir, spec->workdir_path))
+        return cb_fail (err, CB_E_DENIED,
+                        "the working folder %.400s contains cellblock's own files in %.400s: "
+                        "choose a folder further down",
+                        spec->workdir_path, self->state_dir);
     return 0;
 }
 
@@ -145,7 +166,9 @@ cb_ceiling_check (const cb_ceiling *self, const cb_jail_spec *spec, cb_err *err)
                             (unsigned long long)row->low, (unsigned long long)high);
     }
     CB_TRY (s_check_layers (self, spec, err));
-    for (uint32_t i = 0; i < spec->n_inputs; i++)
-        CB_TRY (s_check_input (self, &spec->inputs[i], err));
-    return 0;
+    for (uint32_t i = 0; i < spec->n_inputs; i++) {
+        CB_TRY (cb_file_name_check (spec->inputs[i].name, err));
+        CB_TRY (s_check_path (self, "input", spec->inputs[i].path, err));
+    }
+    return s_check_workdir (self, spec, err);
 }

@@ -7,6 +7,8 @@
 
 #include "base/cleanup.h"
 #include "base/fdio.h"
+#include "base/grant.h"
+#include "base/home.h"
 #include "base/runtime.h"
 #include "warden/spawn.h"
 
@@ -57,39 +59,89 @@ s_add (struct child *child, int fd)
     return fd < 0 ? fd : 0;
 }
 
-/* No input is the runtime folder under another name (a bind mount). */
+/* Nothing is the runtime folder under another name (a bind mount). what: "input", "working folder".
+ */
 static int
-s_check_input (const struct child *child, const char *path, int fd, cb_err *err)
+s_check_input (const struct child *child, const char *what, const char *path, int fd, cb_err *err)
 {
     struct stat input;
     struct stat runtime;
 
     if (fstat (fd, &input) < 0 || fstat (child->jail->owner->place->runtime_fd, &runtime) < 0)
-        return cb_fail_errno (err, CB_E_IO, "the input %.800s", path);
+        return cb_fail_errno (err, CB_E_IO, "the %s %.800s", what, path);
     if (!S_ISREG (input.st_mode) && !S_ISDIR (input.st_mode))
-        return cb_fail (err, CB_E_DENIED, "the input %.800s is neither a file nor a folder", path);
+        return cb_fail (err, CB_E_DENIED, "the %s %.800s is neither a file nor a folder", what,
+                        path);
     if (input.st_dev == runtime.st_dev && input.st_ino == runtime.st_ino)
-        return cb_fail (err, CB_E_DENIED, "the input %.800s is cellblock's own folder", path);
+        return cb_fail (err, CB_E_DENIED, "the %s %.800s is cellblock's own folder", what, path);
     if (access (path, S_ISDIR (input.st_mode) ? R_OK | X_OK : R_OK) < 0)
-        return cb_fail_errno (err, CB_E_DENIED, "the input %.800s cannot be read", path);
+        return cb_fail_errno (err, CB_E_DENIED, "the %s %.800s cannot be read", what, path);
     return 0;
+}
+
+/* Adds what is at the path, reached without a symlink. */
+static int
+s_open (struct child *child, const char *what, const char *path, int *ret_fd, cb_err *err)
+{
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC,
+                           .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+    int fd = (int)syscall (SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+
+    if (fd < 0)
+        return cb_fail_errno (err, errno == ENOENT ? CB_E_NOTFOUND : CB_E_DENIED, "the %s %.800s",
+                              what, path);
+    *ret_fd = fd;
+    return s_add (child, fd);
 }
 
 static int
 s_open_inputs (struct child *child, cb_err *err)
 {
-    struct open_how how = {.flags = O_PATH | O_CLOEXEC,
-                           .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+    int fd = -1;
 
     for (uint32_t i = 0; i < child->spec->n_inputs; i++) {
         const char *path = child->spec->inputs[i].path;
-        int fd = (int)syscall (SYS_openat2, AT_FDCWD, path, &how, sizeof how);
-        if (fd < 0)
-            return cb_fail_errno (err, errno == ENOENT ? CB_E_NOTFOUND : CB_E_DENIED,
-                                  "the input %.800s", path);
-        CB_TRY (s_add (child, fd));
-        CB_TRY (s_check_input (child, path, fd, err));
+        CB_TRY (s_open (child, "input", path, &fd, err));
+        CB_TRY (s_check_input (child, "input", path, fd, err));
     }
+    return 0;
+}
+
+/* Written only by its owner's daemon, or root's, and when one of those who may has said so: a
+ * broker that was taken over could otherwise change any folder of the machine through a jail. */
+static int
+s_check_writable (const struct child *child, const char *path, int fd, cb_err *err)
+{
+    struct stat folder;
+
+    if (fstat (fd, &folder) < 0)
+        return cb_fail_errno (err, CB_E_IO, "the working folder %.800s", path);
+    if (geteuid () != 0 && folder.st_uid != geteuid ())
+        return cb_fail (err, CB_E_DENIED,
+                        "the working folder %.800s belongs to user %u, not to %u: take workdir ro",
+                        path, (unsigned)folder.st_uid, (unsigned)geteuid ());
+    if (faccessat (AT_FDCWD, path, W_OK, AT_EACCESS) < 0)
+        return cb_fail_errno (err, CB_E_DENIED, "the working folder %.800s cannot be written",
+                              path);
+    return cb_grant_check (child->jail->owner->place->runtime_fd, &folder, path, err);
+}
+
+static int
+s_open_workdir (struct child *child, cb_err *err)
+{
+    const char *path = child->spec->workdir_path;
+    struct stat folder;
+    int fd = -1;
+
+    if (child->spec->workdir == CB_WORKDIR_NONE)
+        return 0;
+    CB_TRY (s_open (child, "working folder", path, &fd, err));
+    CB_TRY (s_check_input (child, "working folder", path, fd, err));
+    if (fstat (fd, &folder) < 0 || !S_ISDIR (folder.st_mode))
+        return cb_fail (err, CB_E_INVALID, "the working folder %.800s is no folder", path);
+    CB_TRY (cb_home_check (path, folder.st_uid, err));
+    if (child->spec->workdir == CB_WORKDIR_RW)
+        return s_check_writable (child, path, fd, err);
     return 0;
 }
 
@@ -112,7 +164,8 @@ s_gather (struct child *child, cb_err *err)
     if (kernelspec[0] == '\0')
         CB_TRY (cb_find_kernelspec (path, sizeof path, err));
     CB_TRY (s_add (child, s_open_folder (kernelspec[0] != '\0' ? kernelspec : path, err)));
-    return s_open_inputs (child, err);
+    CB_TRY (s_open_inputs (child, err));
+    return s_open_workdir (child, err);
 }
 
 static int

@@ -222,6 +222,42 @@ s_test_ceiling_inputs (void)
     ok (!s_allowed (), "a name is a name");
 }
 
+static void
+s_test_ceiling_workdir (void)
+{
+    static const struct {
+        const char *path;
+        int read;
+        int written;
+    } rows[] = {
+        {"/home/a/project", 1, 1},
+        {"/var/state", 1, 0},
+        {"/var/state/cb", 0, 0},
+        {"/run/cellblock", 0, 0},
+        {"/run", 0, 0},
+        {"/proc/1", 0, 0},
+        {"/dev", 0, 0},
+        {"/", 0, 0},
+        {"", 0, 0},
+        {"/a/../b", 0, 0},
+        {"a", 0, 0},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        s_reset ();
+        s_spec.layers[CB_LAYER_SECCOMP] = CB_LAYER_AUTO;
+        s_spec.workdir = CB_WORKDIR_RO;
+        (void)snprintf (s_spec.workdir_path, sizeof s_spec.workdir_path, "%s", rows[i].path);
+        ok (s_allowed () == rows[i].read, "the folder \"%s\" is %s", rows[i].path,
+            rows[i].read ? "read" : "refused");
+        s_spec.workdir = CB_WORKDIR_RW;
+        ok (s_allowed () == rows[i].written, "and %s", rows[i].written ? "written" : "not written");
+        s_spec.layers[CB_LAYER_SECCOMP] = CB_LAYER_OFF;
+        ok (!s_allowed (), "never without seccomp");
+    }
+    REFUSED (workdir, CB_WORKDIR__COUNT);
+}
+
 /* -- uids ------------------------------------------------------------------------------------ */
 
 static cb_uids s_uids;
@@ -512,6 +548,7 @@ main (void)
     s_test_ceiling_numbers ();
     s_test_ceiling_layers ();
     s_test_ceiling_inputs ();
+    s_test_ceiling_workdir ();
     s_test_idmap ();
     s_test_uids ();
     s_test_own_path ();

@@ -62,7 +62,13 @@ static const cb_ctl_verb s_verbs[] = {
      "new_reply",
      CB_CTL_NO_SESSION,
      0,
-     {MAYBE ("name"), MAYBE ("profile"), INPUTS, LIMITS, FLAG ("wait"), FLAG ("bound")}},
+     {MAYBE ("name"),
+      MAYBE ("profile"),
+      INPUTS,
+      {"workdir", CB_CTL_WORKDIR, 0, 0},
+      LIMITS,
+      FLAG ("wait"),
+      FLAG ("bound")}},
     {"profile_request", "profile_reply", CB_CTL_NO_SESSION, 0, {{"profile", CB_CTL_NAME, 1, 0}}},
     {"profiles_request", "profiles_reply", CB_CTL_NO_SESSION, 0, {{0}}},
     {"put_request",
@@ -192,6 +198,30 @@ s_check_inputs (const cb_ctl_field *field, const json_t *content, cb_err *err)
 }
 
 static int
+s_check_workdir (const cb_ctl_field *field, const json_t *content, cb_err *err)
+{
+    json_t *workdir = NULL;
+    const char *path = NULL;
+    const char *mode = NULL;
+
+    CB_TRY (cb_json_get_object (content, field->name, &workdir, err));
+    if (workdir == NULL)
+        return 0;
+    CB_TRY (cb_json_get_string (workdir, "path", CB_CTL_PATH_MAX, CB_JSON_REQUIRED, &path, err));
+    CB_TRY (cb_json_get_string (workdir, "mode", CB_CTL_MODE_MAX, CB_JSON_REQUIRED, &mode, err));
+    if (json_object_size (workdir) != 2)
+        return cb_fail (err, CB_E_INVALID, "field '%s' has members other than path and mode",
+                        field->name);
+    if (path[0] != '/')
+        return cb_fail (err, CB_E_INVALID, "the %s '%s' is not an absolute path", field->name,
+                        path);
+    if (strcmp (mode, "ro") != 0 && strcmp (mode, "rw") != 0)
+        return cb_fail (err, CB_E_INVALID, "the mode '%s' of the %s is not ro or rw", mode,
+                        field->name);
+    return 0;
+}
+
+static int
 s_check_limits (const cb_ctl_field *field, const json_t *content, cb_err *err)
 {
     const json_t *limits = json_object_get (content, field->name);
@@ -259,6 +289,8 @@ s_check_field (const cb_ctl_field *field, const json_t *content, cb_err *err)
         return cb_json_get_object (content, field->name, &object, err);
     case CB_CTL_LIMITS:
         return s_check_limits (field, content, err);
+    case CB_CTL_WORKDIR:
+        return s_check_workdir (field, content, err);
     case CB_CTL_INPUTS:
         return s_check_inputs (field, content, err);
     }

@@ -32,6 +32,8 @@
 #define CB_CTL_LIMIT_MAX  63
 /* Bytes of a path in a field (PATH_MAX without its end). */
 #define CB_CTL_PATH_MAX 4095
+/* Bytes of the mode of a working folder: enough that a wrong word comes back in the sentence. */
+#define CB_CTL_MODE_MAX 15
 /* Bytes of an answer to input (): a pasted page, not a file. */
 #define CB_CTL_VALUE_MAX 1048576
 /* Seconds of timeout_s: a week. */
@@ -54,6 +56,7 @@ typedef enum {
     CB_CTL_SIZE,    /* whole number from 0 to max */
     CB_CTL_OBJECT,  /* object; what is in it is the kernel's business */
     CB_CTL_LIMITS,  /* object of at most max texts by the keys of a profile */
+    CB_CTL_WORKDIR, /* {"path": absolute path, "mode": "ro" or "rw"} */
     CB_CTL_INPUTS,  /* array of {"path": absolute path, "name": file name (may be missing)} */
 } cb_ctl_type;
 

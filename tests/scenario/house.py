@@ -163,13 +163,13 @@ class House:
         self.clients.append(client)
         return client
 
-    def cellblock(self, *arguments, stdin="", timeout=240 * wireclient.SLOW, env=None):
+    def cellblock(self, *arguments, stdin="", timeout=240 * wireclient.SLOW, env=None, cwd="/"):
         """Runs the command line; .returncode, .stdout and .stderr as text. It starts a daemon by
         itself when none runs, as it does for people."""
         done = subprocess.run(
             self._prefix() + [self.program("cellblock"), *arguments], input=stdin, text=True,
             capture_output=True, timeout=timeout, check=False, env={**self.env, **(env or {})},
-            cwd="/", errors="replace")
+            cwd=cwd, errors="replace")
         assert not BUGS.search(done.stderr), done.stderr
         return done
 

@@ -100,7 +100,8 @@ def test_daemon_verbs(daemon, client):
 
 def test_session_verbs(client):
     made = client.call("new", name="one", wait=True)
-    assert made == {"status": "ok", "session": "one", "profile": "default", "wall_s": WALL_SECONDS}
+    assert made == {"status": "ok", "session": "one", "profile": "default", "wall_s": WALL_SECONDS,
+                    "workdir": None}
     refused(client.ask("new", name="one")[0], "exists", "one")
     info = client.call("show", session="one")
     assert info["state"] == "idle" and info["name"] == "one" and info["pid"] > 0

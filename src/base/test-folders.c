@@ -1,0 +1,99 @@
+/* test-folders.c - which folders are nobody's to give, and the word of somebody who may. */
+#include "base/cleanup.h"
+#include "base/fdio.h"
+#include "base/grant.h"
+#include "base/home.h"
+#include "base/tap.h"
+#include "base/tree.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char s_folder[] = "/tmp/cb-test-folders-XXXXXX";
+static cb_err s_err;
+
+static int
+s_is_refused (const char *path)
+{
+    return cb_home_check (path, geteuid (), &s_err) == -CB_E_DENIED &&
+           strstr (s_err.text, path) != NULL;
+}
+
+static void
+s_test_home (void)
+{
+    char home[128];
+    char below[160];
+    char beside[160];
+
+    (void)snprintf (home, sizeof home, "%s/homes/ann", s_folder);
+    (void)snprintf (below, sizeof below, "%s/project", home);
+    (void)snprintf (beside, sizeof beside, "%s/homes/annabel", s_folder);
+    ok (mkdir ("homes", 0755) == 0 && mkdir (home, 0755) == 0 && mkdir (below, 0755) == 0 &&
+            mkdir (beside, 0755) == 0 && setenv ("HOME", home, 1) == 0,
+        "a home");
+    ok (s_is_refused (home), "is refused: %s", s_err.text);
+    ok (s_is_refused (s_folder) && s_is_refused ("/tmp") && s_is_refused ("/"),
+        "and what holds it");
+    ok (cb_home_check (below, geteuid (), &s_err) == 0, "not what is in it");
+    ok (cb_home_check (beside, geteuid (), &s_err) == 0, "nor a name that begins alike");
+    ok (symlink ("homes/ann", "link") == 0 && setenv ("HOME", "link", 1) == 0 &&
+            cb_home_check (home, geteuid (), &s_err) == 0,
+        "a home that is no path is none");
+    (void)snprintf (below, sizeof below, "%s/link", s_folder);
+    ok (setenv ("HOME", below, 1) == 0 && s_is_refused (home), "one behind a link is seen");
+    ok (unsetenv ("HOME") == 0 && cb_home_check (home, geteuid (), &s_err) == 0, "without HOME");
+    ok (cb_home_check ("/root", 0, &s_err) == -CB_E_DENIED, "the owner's counts as well");
+}
+
+static void
+s_test_grant (int runtime)
+{
+    char name[64];
+    struct stat folder;
+    struct stat other;
+
+    ok (stat ("homes", &folder) == 0 && stat ("/usr", &other) == 0, "two folders");
+    (void)snprintf (name, sizeof name, "workdir-%lx-%lx", (unsigned long)folder.st_dev,
+                    (unsigned long)folder.st_ino);
+    ok (cb_grant_check (runtime, &folder, "homes", &s_err) == -CB_E_DENIED &&
+            strstr (s_err.text, name) != NULL,
+        "nobody said anything: %s", s_err.text);
+    ok (cb_grant_give (runtime, &folder, &s_err) == 0 &&
+            cb_grant_check (runtime, &folder, "homes", &s_err) == 0 &&
+            cb_grant_give (runtime, &folder, &s_err) == 0 &&
+            cb_grant_check (runtime, &folder, "homes", &s_err) == 0,
+        "said, and said again");
+    ok (cb_grant_check (runtime, &other, "/usr", &s_err) == -CB_E_DENIED, "of this one alone");
+    ok (cb_write_file (runtime, name, name, strlen (name) - 1, &s_err) == 0 &&
+            cb_grant_check (runtime, &folder, "homes", &s_err) == -CB_E_DENIED,
+        "in its own words");
+    ok (unlinkat (runtime, name, 0) == 0 && symlinkat ("said", runtime, name) == 0 &&
+            cb_write_file (runtime, "said", name, strlen (name), &s_err) == 0 &&
+            cb_grant_check (runtime, &folder, "homes", &s_err) == -CB_E_DENIED,
+        "not behind a link");
+    ok (unlinkat (runtime, name, 0) == 0 && mkfifoat (runtime, name, 0600) == 0 &&
+            cb_grant_check (runtime, &folder, "homes", &s_err) == -CB_E_DENIED,
+        "no pipe is waited for");
+    if (geteuid () != 0)
+        return;
+    ok (unlinkat (runtime, name, 0) == 0 && cb_grant_give (runtime, &folder, &s_err) == 0 &&
+            fchownat (runtime, name, 4711, 4711, 0) == 0 &&
+            cb_grant_check (runtime, &folder, "homes", &s_err) == -CB_E_DENIED,
+        "nor what somebody else says");
+}
+
+int
+main (void)
+{
+    if (mkdtemp (s_folder) == NULL || chdir (s_folder) < 0)
+        return 1;
+    cb_auto_close int runtime = open (".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    s_test_home ();
+    s_test_grant (runtime);
+    ok (chdir ("/") == 0 && cb_remove_tree (AT_FDCWD, s_folder, &s_err) == 0, "nothing is left");
+    return tap_done ();
+}

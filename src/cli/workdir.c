@@ -1,0 +1,72 @@
+/* workdir.c - --workdir ro|rw|none. What can be found wrong here is, for the sentence is then there
+ * before a daemon starts; the warden looks again. */
+#include "cli/workdir.h"
+
+#include "base/cleanup.h"
+#include "base/grant.h"
+#include "base/home.h"
+#include "base/name.h"
+#include "base/runtime.h"
+#include "base/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int
+s_find (char path[PATH_MAX], cb_err *err)
+{
+    struct stat folder;
+
+    if (getcwd (path, PATH_MAX) == NULL || path[0] != '/' || stat (path, &folder) < 0)
+        return cb_fail (err, CB_E_NOTFOUND, "--workdir: the current folder is gone: %s",
+                        strerror (errno));
+    if (!cb_utf8_valid (path, strlen (path)))
+        return cb_fail (err, CB_E_INVALID, "--workdir: the current folder's path is not UTF-8");
+    return cb_home_check (path, folder.st_uid, err);
+}
+
+int
+cb_workdir_json (const char *mode, json_t **ret_workdir, cb_err *err)
+{
+    char path[PATH_MAX];
+
+    if (mode != NULL && strcmp (mode, "none") == 0)
+        return CB_WORKDIR_LEFT_OUT;
+    if (mode != NULL && strcmp (mode, "ro") != 0 && strcmp (mode, "rw") != 0)
+        return cb_fail (err, CB_E_INVALID, "--workdir %.40s: it is ro, rw or none", mode);
+    int found = s_find (path, err);
+    if (found < 0)
+        return mode == NULL ? CB_WORKDIR_LEFT_OUT : found;
+    int wanted = mode != NULL && strcmp (mode, "rw") == 0 ? R_OK | W_OK | X_OK : R_OK | X_OK;
+    if (access (path, wanted) < 0) {
+        int refused = cb_fail_errno (err, CB_E_DENIED, "--workdir: %.800s cannot be %s", path,
+                                     (wanted & W_OK) != 0 ? "written" : "read");
+        return mode == NULL ? CB_WORKDIR_LEFT_OUT : refused;
+    }
+    json_t *workdir = json_pack ("{s:s, s:s}", "path", path, "mode", mode != NULL ? mode : "ro");
+    if (workdir == NULL)
+        return cb_fail_nomem (err);
+    *ret_workdir = workdir;
+    return CB_WORKDIR_GIVEN;
+}
+
+int
+cb_workdir_allow (const json_t *workdir, const char *runtime_dir, cb_err *err)
+{
+    const char *mode = json_string_value (json_object_get (workdir, "mode"));
+    const char *path = json_string_value (json_object_get (workdir, "path"));
+    struct stat folder;
+
+    if (mode == NULL || path == NULL || strcmp (mode, "rw") != 0)
+        return 0;
+    if (stat (path, &folder) < 0)
+        return cb_fail_errno (err, CB_E_NOTFOUND, "--workdir: %.800s", path);
+    cb_auto_close int runtime = cb_private_dir (runtime_dir, CB_BROKER_UID, err);
+    if (runtime < 0)
+        return runtime;
+    return cb_grant_give (runtime, &folder, err);
+}
