@@ -16,7 +16,7 @@ MIB = 1 << 20
 def bounded(request, new_house):
     """A client with a session `s` that holds a variable."""
     user = request.getfixturevalue("ordinary_user") if request.param == "ordinary_user" else None
-    house = new_house(user).start("--set", "profile.default.wall=60 s",
+    house = new_house(user).start("--set", "profile.default.wall=100 s",
                                   "--set", "profile.default.grace=10 s",
                                   "--set", "profile.default.disk=32 MiB",
                                   "--set", "profile.default.output=1 MiB")

@@ -172,9 +172,9 @@ def test_the_debugger_works(daemon):
         assert ("x", "1") in [(one["name"], one["value"])
                               for one in variables["body"]["variables"]]
         assert debugger.ask("continue", threadId=thread)["success"]
-        assert attached.reply_to(client, request, 60)["status"] == "ok"
+        assert attached.reply_to(client, request)["status"] == "ok"
         debugger.ask("disconnect", restart=False)
-        assert attached.text_of(attached.run(client, "print(y)", 60)[1]) == "2\n"
+        assert attached.text_of(attached.run(client, "print(y)")[1]) == "2\n"
     finally:
         client.stop_channels()
 
@@ -186,7 +186,7 @@ def test_without_loopback_there_is_none(daemon):
         client.kernel_info()
         assert client.get_shell_msg(timeout=120)["content"]["debugger"] is False
         assert Debugger(client).ask("initialize") == {}
-        reply, messages = attached.run(client, "import debugpy, json; print(1)", 60)
+        reply, messages = attached.run(client, "import debugpy, json; print(1)")
         assert reply["status"] == "ok" and attached.text_of(messages) == "1\n"
     finally:
         client.stop_channels()

@@ -92,7 +92,7 @@ def lab(request, new_house):
 @pytest.mark.parametrize("name", RESULTS)
 def test_in_the_default_profile(lab, name):
     code, wanted = RESULTS[name]
-    run = lab.json("run", "-t", "100", "-c", code)
+    run = lab.json("run", "-t", "200", "-c", code)
     check(run, wanted)
     if name == "plots":
         assert sorted(os.path.basename(one["path"]) for one in run["artifacts"]) == [
@@ -103,11 +103,11 @@ def test_in_the_default_profile(lab, name):
 def test_without_subprocesses(house, name):
     """The limits of safe_eval but for its time and memory, which a busy test machine needs."""
     code, wanted = RESULTS[name]
-    house.start("--set", "profile.lab.inherits=safe_eval", "--set", "profile.lab.wall=100",
+    house.start("--set", "profile.lab.inherits=safe_eval", "--set", "profile.lab.wall=200",
                 "--set", "profile.lab.memory=1G")
     check(house.json("run", "-P", "lab", "-c", code), wanted)
 
 
 def test_workers_of_joblib(lab):
-    run = lab.json("run", "-P", "data_processing", "-t", "100", "-c", PROCESSES)
+    run = lab.json("run", "-P", "data_processing", "-t", "200", "-c", PROCESSES)
     check(run, "190.0\nTrue\n")
