@@ -6,6 +6,7 @@ untouched, nobody called, the calm session well, the daemon the same, the attack
 """
 import json
 import os
+import shutil
 import time
 
 import leaks
@@ -53,6 +54,7 @@ class Arena:
     """house: a House that was not started; user: None or whose it is."""
 
     INPUT = "a,b\n1,2\n"
+    PROJECT_LINKS = ("to-shadow", "to-secret", "to-root", "up")
 
     patience = 5  # seconds that a memory bomb must hold what it got
     clock = True  # cells have a wall time
@@ -75,7 +77,9 @@ class Arena:
     def _open(self, settings, daemon):
         """Daemon, calm session, what is compared later."""
         house = self.house
-        self.input = self._make_input()
+        self.input = self._make_folder("input")
+        self.input_before = self.input_stat()
+        self.project = self._make_folder("project")
         self._start(settings, daemon)
         self.client = house.client()
         self.calm = house.client()
@@ -93,9 +97,9 @@ class Arena:
         if os.getuid() == 0:
             os.chown(path, self.uid, -1)
 
-    def _make_input(self):
+    def _make_folder(self, name):
         """A folder with a private file and links that lead out."""
-        folder = os.path.join(self.house.folder, "input")
+        folder = os.path.join(self.house.folder, name)
         os.mkdir(folder)
         path = os.path.join(folder, "data.csv")
         with open(path, "w", encoding="ascii") as file:
@@ -103,10 +107,33 @@ class Arena:
         for name, target in (("to-shadow", "/etc/shadow"), ("to-secret", self.canary.secret),
                              ("to-root", "/"), ("up", "..")):
             os.symlink(target, os.path.join(folder, name))
+            os.lchown(os.path.join(folder, name), self.uid, -1)
         self._own(path, 0o600)
         self._own(folder, 0o700)
-        self.input_before = self.input_stat()
         return folder
+
+    def give_project(self, mode):
+        """The field of new_request; for rw with the word that goes before it."""
+        if mode == "rw":
+            found = os.stat(self.project)
+            name = "workdir-%x-%x" % (found.st_dev, found.st_ino)
+            path = os.path.join(self.house.runtime_dir, name)
+            with open(path, "w", encoding="ascii") as file:
+                file.write(name)
+            self._own(path, 0o600)
+        return {"path": self.project, "mode": mode}
+
+    def project_state(self):
+        found = {}
+        for name in [""] + sorted(os.listdir(self.project)):
+            at = os.lstat(os.path.join(self.project, name))
+            found[name] = (at.st_mode, at.st_uid, at.st_size, at.st_mtime_ns, at.st_nlink)
+        return found
+
+    def clean_project(self):
+        """As it was made, for the next attack."""
+        shutil.rmtree(self.project)
+        self._make_folder("project")
 
     def _start(self, settings, daemon):
         """A daemon with a secret in its environment and more behind descriptors it inherits."""
@@ -241,7 +268,7 @@ class Arena:
         if "cgroup" in attack.needs and self.layers["cgroup"] == "none":
             return "no control group: nothing counts the kernel's buffers"
         if "landlock" in attack.needs and not self.layers["landlock"]:
-            return "no Landlock: bubblewrap's own process can be looked into"
+            return "no Landlock, which alone stops it"
         return None
 
     def carry_out(self, attack):
@@ -299,6 +326,8 @@ class Scene:
         arena.number += 1
         name = "attacked-%d" % arena.number
         more = {"inputs": attack.inputs(arena)} if attack.inputs else {}
+        if attack.workdir:
+            more["workdir"] = arena.give_project(attack.workdir)
         arena.new(name, **more)
         if not attack.alone:
             arena.shared = name

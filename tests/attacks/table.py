@@ -25,7 +25,7 @@ FULL = {"ENOSPC", "EFBIG", "EMFILE", "EAGAIN", "ENOMEM"}
 FAILURES = {HIDDEN: ABSENT, BLOCKED: REFUSED, LIMITED: FULL, KILLED: REFUSED | ABSENT}
 
 FIELDS = ("theme", "name", "ends", "code", "failures", "status", "limit", "alone", "seconds",
-          "outside", "prepare", "control", "needs", "inputs")
+          "outside", "prepare", "control", "needs", "inputs", "workdir")
 
 
 class Attack(collections.namedtuple("Attack", FIELDS)):
@@ -43,6 +43,7 @@ class Attack(collections.namedtuple("Attack", FIELDS)):
               that cannot be shown
     needs     what the machine must have for it ("root", "memory"), else it is skipped
     inputs    function(arena) -> the session's inputs
+    workdir   "ro" or "rw": it starts in the arena's project folder
     """
     __slots__ = ()
 
@@ -59,7 +60,7 @@ def attack(name, ends, code="", **more):
     """Adds a row."""
     row = {"failures": FAILURES[ends], "status": {"ok"}, "limit": None, "alone": ends == KILLED,
            "seconds": 100, "outside": None, "prepare": None, "control": UNJAILED, "needs": (),
-           "inputs": None, **more}
+           "inputs": None, "workdir": None, **more}
     assert ends in CLASSES and set(row) < set(FIELDS), name
     assert all(name != other.name for other in ROWS), name
     theme = sys._getframe(1).f_globals["__name__"][len("rows_"):]
@@ -67,7 +68,7 @@ def attack(name, ends, code="", **more):
 
 
 THEMES = ("secrets", "files", "calls", "rights", "network", "memory", "floods", "time",
-          "processes", "kernel", "artifacts", "shown", "clients")
+          "processes", "kernel", "artifacts", "shown", "clients", "workdir")
 
 
 def rows():
