@@ -114,7 +114,7 @@ class CellApp(IPKernelApp):
         self.heartbeat.start()
 
 
-def start(profile, network, seccomp=None):
+def start(profile, network, seccomp=None, arguments=()):
     """Read the connection, build the kernel, serve until it is shut down."""
     connection = read_connection()
     # A process group of its own: an interrupt reaches subprocesses as well.
@@ -127,7 +127,7 @@ def start(profile, network, seccomp=None):
     config.HistoryManager.hist_file = ":memory:"
     app = CellApp.instance(config=config, kernel_class=CellKernel)
     app.use(connection)
-    app.initialize([])
+    app.initialize(list(arguments))
     session = connection.session.rpartition("-")[0]
     folder = hints.working_folder()
     jail = hints.Jail(profile, network, seccomp is None, session, folder)

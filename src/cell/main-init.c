@@ -120,14 +120,13 @@ s_become_python (const cb_jail_spec *spec, cb_err *err)
     char profile[CB_NAME_MAX];
     (void)snprintf (profile, sizeof profile, "%s", spec->profile);
     char threads[16];
-    (void)snprintf (threads, sizeof threads, "%d", SYS_seccomp);
-    char *argv[] = {python,
-                    isolated,
-                    launcher,
-                    profile,
-                    spec->loopback ? network : none,
-                    s_threads >= 0 ? threads : NULL,
-                    NULL};
+    (void)snprintf (threads, sizeof threads, "%d", s_threads >= 0 ? SYS_seccomp : -1);
+    char *argv[6 + CB_SPEC_ARGUMENTS_MAX + 1] = {
+        python, isolated, launcher, profile, spec->loopback ? network : none, threads};
+    size_t count = 6;
+    for (const char *at = cb_spec_next_argument (spec, NULL); at != NULL;
+         at = cb_spec_next_argument (spec, at))
+        argv[count++] = (char *)(uintptr_t)at;
 
     if (s_threads >= 0 ? dup3 (s_threads, CB_STAGE_FD_SPEC, 0) < 0
                        : close_range (CB_STAGE_FD_SPEC, CB_STAGE_FD_SPEC, 0) < 0)

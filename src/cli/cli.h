@@ -61,6 +61,7 @@ cb_command_fn cb_cmd_doctor;
 cb_command_fn cb_cmd_files;
 cb_command_fn cb_cmd_get;
 cb_command_fn cb_cmd_interrupt;
+cb_command_fn cb_cmd_kernelspec;
 cb_command_fn cb_cmd_ls;
 cb_command_fn cb_cmd_new;
 cb_command_fn cb_cmd_profile;

@@ -6,6 +6,7 @@
 #include "base/table.h"
 #include "cli/cli.h"
 #include "cli/out.h"
+#include "cli/shim.h"
 #include "cli/task-options.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@
     }
 
 static cb_command_fn s_help;
+static cb_command_fn s_kernel;
 
 static const cb_command s_commands[] = {
     {"attach", cb_cmd_attach, "tell how other Jupyter clients reach a session"},
@@ -32,6 +34,8 @@ static const cb_command s_commands[] = {
     {"get", cb_cmd_get, "copy a file out of a session"},
     {"help", s_help, "tell about a command"},
     {"interrupt", cb_cmd_interrupt, "stop what runs in a session, keep its variables"},
+    {"kernel", s_kernel, "serve a connection file: what a kernelspec starts"},
+    {"kernelspec", cb_cmd_kernelspec, "make a jailed kernel appear in Jupyter's frontends"},
     {"ls", cb_cmd_ls, "list the sessions"},
     {"new", cb_cmd_new, "start a session and print its name"},
     {"profile", cb_cmd_profile, "list profiles, tell what one resolves to and why"},
@@ -145,6 +149,38 @@ s_become (const char *name, char **argv)
     (void)execv (path, argv);
     (void)cb_fail_errno (&err, CB_E_IO, "%s", path);
     return cb_cli_failed (&err);
+}
+
+/* cellblock kernel: a program of its own, which is given the options before the command too. */
+static int
+s_kernel (cb_cli *cli, char **argv)
+{
+    static char program[] = CB_SHIM_PROGRAM;
+    static char config[] = "-C", set[] = "--set";
+    size_t count = 0;
+
+    while (argv[count] != NULL)
+        count++;
+    char **words =
+        calloc (count + 2 * (cli->configs.count + cli->settings.count) + 2, sizeof *words);
+    if (words == NULL) {
+        cb_cli_say ("out of memory");
+        return CB_EXIT_FAILED;
+    }
+    size_t n = 0;
+    words[n++] = program;
+    for (size_t i = 0; i < cli->configs.count; i++) {
+        words[n++] = config;
+        words[n++] = (char *)(uintptr_t)cli->configs.items[i];
+    }
+    for (size_t i = 0; i < cli->settings.count; i++) {
+        words[n++] = set;
+        words[n++] = (char *)(uintptr_t)cli->settings.items[i];
+    }
+    memcpy (words + n, argv + 1, (count - 1) * sizeof *words);
+    int code = s_become (CB_SHIM_PROGRAM, words);
+    free (words);
+    return code;
 }
 
 /* A prompt needs somebody at a terminal; code that is piped in is for run. */

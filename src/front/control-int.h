@@ -74,6 +74,8 @@ int cb_ask_new (cb_request *request, cb_ask **ret_ask, cb_err *err)
 void cb_ask_done (cb_ask **ask, json_t *content);
 /* The same with buffers. */
 void cb_ask_done_buffer (cb_ask **ask, json_t *content, cb_part buffer);
+/* Says something before the answer; content is taken. */
+void cb_ask_tell (cb_ask *ask, const char *msg_type, json_t *content);
 /* Answers with an error and frees the ask. */
 void cb_ask_fail (cb_ask **ask, const cb_err *err);
 /* Frees without an answer. */
@@ -91,9 +93,10 @@ int cb_request_flag (const cb_request *request, const char *name, int otherwise)
 uint64_t cb_request_size (const cb_request *request, const char *name, uint64_t otherwise);
 
 /* The handlers, sorted by verb in control.c. */
-cb_on_verb cb_verb_ask, cb_verb_files, cb_verb_get, cb_verb_hello, cb_verb_interrupt, cb_verb_list,
-    cb_verb_new, cb_verb_profile, cb_verb_profiles, cb_verb_put, cb_verb_reload, cb_verb_restart,
-    cb_verb_resume, cb_verb_run, cb_verb_show, cb_verb_shutdown, cb_verb_status, cb_verb_stop;
+cb_on_verb cb_verb_ask, cb_verb_files, cb_verb_get, cb_verb_hello, cb_verb_interrupt,
+    cb_verb_kernel, cb_verb_list, cb_verb_new, cb_verb_profile, cb_verb_profiles, cb_verb_put,
+    cb_verb_reload, cb_verb_restart, cb_verb_resume, cb_verb_run, cb_verb_show, cb_verb_shutdown,
+    cb_verb_status, cb_verb_stop;
 
 /* The handler of a verb, NULL without one: for the test that none is missing. */
 cb_on_verb *cb_verb_find (const char *msg_type);

@@ -29,6 +29,7 @@ static const handler s_handlers[] = {
     {"get_request", cb_verb_get},
     {"hello_request", cb_verb_hello},
     {"interrupt_request", cb_verb_interrupt},
+    {"kernel_request", cb_verb_kernel},
     {"list_request", cb_verb_list},
     {"new_request", cb_verb_new},
     {"profile_request", cb_verb_profile},
@@ -181,6 +182,18 @@ void
 cb_ask_done (cb_ask **self_at, json_t *content)
 {
     cb_ask_done_buffer (self_at, content, (cb_part){NULL, 0});
+}
+
+void
+cb_ask_tell (cb_ask *self, const char *msg_type, json_t *content)
+{
+    answer word = {
+        .msg_type = msg_type, .header = {self->header, self->header_size}, .content = content};
+
+    if (self->client != NULL)
+        s_send (self->client, &word);
+    else
+        json_decref (content);
 }
 
 void

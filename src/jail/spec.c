@@ -23,14 +23,15 @@ struct fixed {
     uint32_t open_files;
     uint32_t n_inputs;
     uint32_t start_seconds;
+    uint32_t n_arguments;
     uint8_t loopback;
     uint8_t layers[CB_LAYER__COUNT];
     uint8_t subprocesses;
     uint8_t workdir; /* its path comes last, and only when it is not CB_WORKDIR_NONE */
-    uint8_t padding[1];
+    uint8_t padding[5];
 };
 
-_Static_assert(sizeof (struct fixed) == 64, "holes would carry bytes of our memory");
+_Static_assert(sizeof (struct fixed) == 72, "holes would carry bytes of our memory");
 
 #define MIB (UINT64_C (1) << 20)
 #define GIB (UINT64_C (1) << 30)
@@ -56,6 +57,7 @@ static const struct range s_loopback = {"loopback", 0, 1, 0};
 static const struct range s_subprocesses = {"subprocesses", 0, 1, 0};
 static const struct range s_workdir = {"workdir", CB_WORKDIR_NONE, CB_WORKDIR_RW, 0};
 static const struct range s_layer = {"layer mode", CB_LAYER_OFF, CB_LAYER_ON, 0};
+static const struct range s_arguments = {"number of arguments", 0, CB_SPEC_ARGUMENTS_MAX, 0};
 static const struct range s_inputs = {"number of inputs", 0, CB_SPEC_INPUTS_MAX, 0};
 
 static const char *const s_layer_names[] = {
@@ -125,6 +127,47 @@ s_check_inputs (const cb_jail_spec *spec, cb_err *err)
     return 0;
 }
 
+int
+cb_spec_add_argument (cb_jail_spec *spec, const char *text, cb_err *err)
+{
+    size_t size = strlen (text) + 1;
+
+    if (spec->n_arguments >= CB_SPEC_ARGUMENTS_MAX)
+        return cb_fail (err, CB_E_LIMIT, "a kernel takes at most %d further arguments",
+                        CB_SPEC_ARGUMENTS_MAX);
+    if (size > sizeof spec->arguments - spec->arguments_size)
+        return cb_fail (err, CB_E_LIMIT, "the kernel's further arguments are over %d bytes",
+                        CB_SPEC_ARGUMENT_BYTES_MAX);
+    memcpy (spec->arguments + spec->arguments_size, text, size);
+    spec->arguments_size += (uint32_t)size;
+    spec->n_arguments++;
+    return 0;
+}
+
+const char *
+cb_spec_next_argument (const cb_jail_spec *spec, const char *argument)
+{
+    const char *next = argument == NULL ? spec->arguments : argument + strlen (argument) + 1;
+
+    return next < spec->arguments + spec->arguments_size ? next : NULL;
+}
+
+/* As many texts as it says, and each ends within. */
+static int
+s_check_arguments (const cb_jail_spec *spec, cb_err *err)
+{
+    uint32_t ends = 0;
+
+    CB_TRY (s_check_range (&s_arguments, spec->n_arguments, err));
+    for (uint32_t i = 0; i < spec->arguments_size && i < sizeof spec->arguments; i++)
+        ends += spec->arguments[i] == '\0';
+    if (spec->arguments_size <= sizeof spec->arguments && ends == spec->n_arguments &&
+        (ends == 0) == (spec->arguments_size == 0) &&
+        (ends == 0 || spec->arguments[spec->arguments_size - 1] == '\0'))
+        return 0;
+    return cb_fail (err, CB_E_INVALID, "the arguments of a spec make no sense");
+}
+
 static int
 s_check (const cb_jail_spec *spec, cb_err *err)
 {
@@ -142,6 +185,7 @@ s_check (const cb_jail_spec *spec, cb_err *err)
     CB_TRY (s_check_range (&s_workdir, spec->workdir, err));
     if (spec->workdir != CB_WORKDIR_NONE)
         CB_TRY (s_check_path ("the working folder", spec->workdir_path, err));
+    CB_TRY (s_check_arguments (spec, err));
     for (size_t i = 0; i < CB_LAYER__COUNT; i++)
         CB_TRY (s_check_range (&s_layer, spec->layers[i], err));
     CB_TRY (cb_name_check ("session", spec->name, err));
@@ -171,6 +215,7 @@ s_put_all (const cb_jail_spec *spec, cb_buf *into)
                             .open_files = spec->open_files,
                             .n_inputs = spec->n_inputs,
                             .start_seconds = spec->start_seconds,
+                            .n_arguments = spec->n_arguments,
                             .loopback = spec->loopback,
                             .subprocesses = spec->subprocesses,
                             .workdir = spec->workdir};
@@ -179,6 +224,9 @@ s_put_all (const cb_jail_spec *spec, cb_buf *into)
     CB_TRY (cb_buf_put (into, &numbers, sizeof numbers));
     CB_TRY (s_put_text (into, spec->name));
     CB_TRY (s_put_text (into, spec->profile));
+    for (const char *at = cb_spec_next_argument (spec, NULL); at != NULL;
+         at = cb_spec_next_argument (spec, at))
+        CB_TRY (s_put_text (into, at));
     for (uint32_t i = 0; i < spec->n_inputs; i++) {
         CB_TRY (s_put_text (into, spec->inputs[i].path));
         CB_TRY (s_put_text (into, spec->inputs[i].name));
@@ -234,10 +282,24 @@ s_take_text (struct rest *rest, char *into, size_t room, cb_err *err)
 }
 
 static int
-s_take_texts (struct rest *rest, cb_jail_spec *spec, cb_err *err)
+s_take_arguments (struct rest *rest, uint32_t count, cb_jail_spec *spec, cb_err *err)
+{
+    char text[CB_SPEC_ARGUMENT_BYTES_MAX];
+
+    CB_TRY (s_check_range (&s_arguments, count, err));
+    for (uint32_t i = 0; i < count; i++) {
+        CB_TRY (s_take_text (rest, text, sizeof text, err));
+        CB_TRY (cb_spec_add_argument (spec, text, err));
+    }
+    return 0;
+}
+
+static int
+s_take_texts (struct rest *rest, uint32_t n_arguments, cb_jail_spec *spec, cb_err *err)
 {
     CB_TRY (s_take_text (rest, spec->name, sizeof spec->name, err));
     CB_TRY (s_take_text (rest, spec->profile, sizeof spec->profile, err));
+    CB_TRY (s_take_arguments (rest, n_arguments, spec, err));
     for (uint32_t i = 0; i < spec->n_inputs; i++) {
         cb_jail_input *input = &spec->inputs[i];
         CB_TRY (s_take_text (rest, input->path, sizeof input->path, err));
@@ -276,6 +338,6 @@ cb_spec_decode (const char *bytes, size_t size, cb_jail_spec *ret_spec, cb_err *
     ret_spec->subprocesses = numbers.subprocesses;
     ret_spec->workdir = numbers.workdir;
     memcpy (ret_spec->layers, numbers.layers, sizeof ret_spec->layers);
-    CB_TRY (s_take_texts (&rest, ret_spec, err));
+    CB_TRY (s_take_texts (&rest, numbers.n_arguments, ret_spec, err));
     return s_check (ret_spec, err);
 }

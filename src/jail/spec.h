@@ -12,11 +12,14 @@
 #include <limits.h>
 #include <stdint.h>
 
-#define CB_SPEC_INPUTS_MAX 16
-/* Bytes of an encoded spec: 16 inputs and a folder of PATH_MAX and some. Fits one SEQPACKET packet.
- */
-#define CB_SPEC_BYTES_MAX         81920
+#define CB_SPEC_INPUTS_MAX        16
 #define CB_SPEC_START_SECONDS_MAX 3600
+/* Arguments for the kernel, and bytes of all, each with its end: a frontend gives one or two. */
+#define CB_SPEC_ARGUMENTS_MAX      32
+#define CB_SPEC_ARGUMENT_BYTES_MAX 4096
+/* Bytes of an encoded spec: 16 inputs and a folder of PATH_MAX, the arguments and some. Fits one
+ * SEQPACKET packet. */
+#define CB_SPEC_BYTES_MAX 81920
 
 typedef enum { CB_LAYER_OFF, CB_LAYER_AUTO, CB_LAYER_ON } cb_layer_mode;
 
@@ -52,9 +55,18 @@ typedef struct cb_jail_spec {
     uint8_t layers[CB_LAYER__COUNT]; /* cb_layer_mode */
     uint8_t workdir;                 /* cb_workdir */
     char workdir_path[PATH_MAX];     /* absolute, without symlinks, on the host; "" without one */
+    uint32_t n_arguments;            /* further ones on ipykernel's command line */
+    uint32_t arguments_size;
+    char arguments[CB_SPEC_ARGUMENT_BYTES_MAX]; /* one behind the other, each with its end */
     uint32_t n_inputs;
     cb_jail_input inputs[CB_SPEC_INPUTS_MAX];
 } cb_jail_spec;
+
+/* One argument more. -CB_E_LIMIT with the bound. */
+int cb_spec_add_argument (cb_jail_spec *spec, const char *text, cb_err *err)
+    __attribute__ ((warn_unused_result));
+/* The argument behind this one (NULL: the first), NULL behind the last. Borrowed. */
+const char *cb_spec_next_argument (const cb_jail_spec *spec, const char *argument);
 
 int cb_spec_encode (const cb_jail_spec *spec, cb_buf *into, cb_err *err);
 /* Checks lengths, names and ranges; anything left over or missing is -CB_E_PROTO. */

@@ -19,6 +19,8 @@ s_take_fixed (cb_session *self, cb_page *page, cb_err *err)
     memcpy (self->name, fixed->name, sizeof self->name);
     memcpy (self->key, fixed->key, sizeof self->key);
     memcpy (self->front, fixed->front, sizeof self->front);
+    memcpy (self->owner.file, fixed->file, sizeof self->owner.file);
+    self->owner.order = fixed->order;
     self->created = fixed->created;
     self->profile = fixed->profile;
     return 0;

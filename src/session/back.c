@@ -301,6 +301,7 @@ cb_session_restore_counts_ (cb_session *self, const cb_saved *saved)
     self->restarts = saved->restarts;
     self->crashes = saved->crashes;
     memcpy (self->crashed_at, saved->crashed_at, sizeof self->crashed_at);
+    cb_owner_restore_ (self, &saved->owner);
 }
 
 /* Nothing runs; the last cell's client may be about to ask for its end. */

@@ -569,8 +569,9 @@ cb_session_client_gone (cb_session *self, const cb_zpeer *peer)
     cb_guests_asked_gone_ (self, peer);
     if (self->running != NULL && self->running->fanout != NULL)
         readers += cb_fanout_remove (self->running->fanout, peer);
-    if ((readers == 0 && self->ephemeral) || self->bound_to == peer)
+    if (readers == 0 && self->ephemeral)
         (void)!cb_session_stop (self, "its client is gone", NULL, NULL, &err);
+    cb_owner_gone_ (self, peer);
 }
 
 void

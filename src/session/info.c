@@ -142,6 +142,9 @@ cb_session_info (const cb_session *self)
     (void)json_object_set_new (
         info, "active_output",
         json_string (self->profile.active_output == CB_ACTIVE_FULL ? "full" : "sandbox"));
+    (void)json_object_set_new (info, "frontend",
+                               self->owner.file[0] != '\0' ? cb_json_words (self->owner.file)
+                                                           : json_null ());
     s_put_facts (self, info);
     if (self->death.text[0] != '\0')
         (void)json_object_set_new (info, "last_death", cb_json_words (self->death.text));

@@ -79,6 +79,17 @@ s_take_limits (cb_profile *profile, const json_t *limits, cb_err *err)
     return cb_profile_check_start (profile, err);
 }
 
+static int
+s_take_arguments (cb_jail_spec *spec, const json_t *arguments, cb_err *err)
+{
+    size_t i;
+    const json_t *text;
+
+    json_array_foreach (arguments, i, text)
+        CB_TRY (cb_spec_add_argument (spec, json_string_value (text), err));
+    return 0;
+}
+
 int
 cb_session_open (cb_registry *registry, const cb_session_order *order, cb_session **ret_session,
                  cb_err *err)
@@ -94,7 +105,12 @@ cb_session_open (cb_registry *registry, const cb_session_order *order, cb_sessio
     CB_TRY (s_take_limits (profile, order->limits, err));
     CB_TRY (s_take_inputs (&profile->jail, order->inputs, err));
     CB_TRY (s_take_workdir (profile, order->workdir, err));
-    cb_session_options options = {
-        .name = order->name, .profile = profile, .ephemeral = order->ephemeral};
+    CB_TRY (s_take_arguments (&profile->jail, order->arguments, err));
+    cb_session_options options = {.name = order->name,
+                                  .profile = profile,
+                                  .ephemeral = order->ephemeral,
+                                  .key = order->key,
+                                  .file = order->file,
+                                  .order = order->digest};
     return cb_registry_add (registry, &options, ret_session, err);
 }

@@ -11,6 +11,10 @@ typedef struct cb_session_order {
     const json_t *workdir; /* {"path", "mode"}, checked by its row; NULL: none */
     const json_t *limits;  /* object of texts by key, what the client wants otherwise; NULL: none */
     int ephemeral;
+    const json_t *arguments; /* array of texts, for ipykernel; NULL: none */
+    const char *key;         /* of a frontend's connection file; NULL: of none */
+    const char *file;
+    uint64_t digest; /* of what it asked for */
 } cb_session_order;
 
 /* Resolves the profile, changes what the client may change, checks the inputs (absolute, names that

@@ -160,6 +160,16 @@ cb_registry_get (const cb_registry *self, const char *name, cb_session **ret_ses
     return 0;
 }
 
+cb_session *
+cb_registry_of_file (const cb_registry *self, const char *file, const char *key)
+{
+    node *at = self->first;
+
+    while (at != NULL && (at->over || !cb_session_is_of (at->session, file, key)))
+        at = at->next;
+    return at != NULL ? at->session : NULL;
+}
+
 /* Publishes it and takes it into the table; takes session also on failure. */
 static int
 s_enter (cb_registry *self, cb_session *session, cb_err *err)

@@ -22,6 +22,9 @@ cb_session *cb_registry_find (const cb_registry *self, const char *name);
 int cb_registry_get (const cb_registry *self, const char *name, cb_session **ret_session,
                      cb_err *err) __attribute__ ((warn_unused_result));
 
+/* The session of a frontend's connection file, or NULL. Borrowed. */
+cb_session *cb_registry_of_file (const cb_registry *self, const char *file, const char *key);
+
 /* Makes a session and starts its kernel. options->name NULL: a name is made. -CB_E_EXISTS,
  * -CB_E_LIMIT with the bound. Borrowed in *ret_session. */
 int cb_registry_add (cb_registry *self, const cb_session_options *options, cb_session **ret_session,

@@ -64,6 +64,17 @@ s_tell_idle (cb_entry *self)
     self->idle_told = 1;
 }
 
+/* A frontend takes the kernel's process for the kernel: when that ends it knows, and an answer
+ * would look like one of the code. What happened stands on iopub. */
+static int
+s_knows_by_itself (const cb_entry *self)
+{
+    const cb_session *session = self->session;
+
+    return (session->kernel_gone || session->kernel == NULL) &&
+           cb_owner_has_ (session, self->guest);
+}
+
 /* It does not get further: error on iopub (of a cell), reply, idle, whatever of them is owed. */
 static void
 s_fail_with (cb_entry *self, const json_t *error)
@@ -71,7 +82,8 @@ s_fail_with (cb_entry *self, const json_t *error)
     if (!self->replied) {
         if (self->run != NULL)
             cb_guests_error_ (self->session, s_header (self), error);
-        s_reply_to (self, error);
+        if (!s_knows_by_itself (self))
+            s_reply_to (self, error);
     }
     s_tell_idle (self);
 }
@@ -201,7 +213,7 @@ s_finish_other (cb_entry *self, json_t *artifacts, const char *trouble)
     cb_owned (cb_json) json_t *error =
         cb_guests_error_content_ (dead ? "KernelDied" : "KernelProtocolError",
                                   dead ? self->session->death.text : "the kernel gave no answer");
-    if (!self->replied)
+    if (!self->replied && !s_knows_by_itself (self))
         s_reply_to (self, error);
     if (dead)
         s_tell_idle (self);
@@ -450,6 +462,22 @@ s_shut_down (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *e
     return cb_session_stop (self, "the session was stopped", NULL, NULL, err);
 }
 
+/* For a frontend the shim is the kernel: it has its answer, ends the shim and starts another one,
+ * which finds the kernel that is started here. */
+static int
+s_hand_back (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *err)
+{
+    cb_owned (cb_json) json_t *ok = json_pack ("{s:s, s:b}", "status", "ok", "restart", 1);
+    cb_part header = from->message->dicts[CB_DICT_HEADER];
+    cb_word word = {"shutdown_reply", "shutdown_reply", header, ok, CB_NEWS_STATUS};
+
+    s_reply (self, guest, from, ok);
+    cb_readers_tell (self->readers, &word);
+    cb_log_info ("a frontend restarts its kernel", CB_STR ("session", self->name));
+    cb_owner_leave_ (self, CB_LEAVE_RESTART, "");
+    return cb_session_restart (self, NULL, NULL, err);
+}
+
 static int
 s_ask_shutdown (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *err)
 {
@@ -461,6 +489,8 @@ s_ask_shutdown (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err
     CB_TRY (cb_json_get_bool (content, "restart", 0, &restart, err));
     if (!restart)
         return s_shut_down (self, guest, from, err);
+    if (cb_owner_has_ (self, guest))
+        return s_hand_back (self, guest, from, err);
     CB_TRY (cb_asked_add (&self->asked, guest, from->channel, from->message, err));
     int result = cb_session_restart (self, s_on_restarted, self, err);
     cb_asked_row *row = cb_asked_find (&self->asked, from->message->msg_id);

@@ -38,6 +38,7 @@ s_note_session (const cb_session *self, cb_saved *saved)
     saved->clients = self->clients;
     saved->executions = self->executions;
     saved->restarts = self->restarts;
+    cb_owner_save_ (&self->owner, &saved->owner);
     saved->crashes = self->crashes;
     memcpy (saved->crashed_at, self->crashed_at, sizeof saved->crashed_at);
 }
@@ -54,6 +55,8 @@ cb_save_fixed_ (cb_page *page, void *context)
     memcpy (fixed->name, self->name, sizeof fixed->name);
     memcpy (fixed->key, self->key, sizeof fixed->key);
     memcpy (fixed->front, self->front, sizeof fixed->front);
+    memcpy (fixed->file, self->owner.file, sizeof fixed->file);
+    fixed->order = self->owner.order;
     fixed->created = self->created;
     memcpy (&fixed->profile, profile, size);
     s_note_session (self, (cb_saved *)(void *)page->work.above);
@@ -206,6 +209,7 @@ cb_saved_fixed_read_ (cb_page *page, cb_saved_fixed *ret_fixed, cb_err *err)
     ret_fixed->name[sizeof ret_fixed->name - 1] = '\0';
     ret_fixed->key[sizeof ret_fixed->key - 1] = '\0';
     ret_fixed->front[sizeof ret_fixed->front - 1] = '\0';
+    ret_fixed->file[sizeof ret_fixed->file - 1] = '\0';
     cb_jail_spec *jail = &ret_fixed->profile.jail;
     if (jail->n_inputs > CB_SPEC_INPUTS_MAX)
         return cb_fail (err, CB_E_PROTO, "its page makes no sense");

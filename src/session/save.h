@@ -11,13 +11,22 @@
 /* Bytes of a front part of socket names, its end included. */
 #define CB_FRONT_MAX (CB_NAME_MAX + 24)
 /* Characters of a key, its end included. */
-#define CB_SESSION_KEY_MAX 65
+#define CB_SESSION_KEY_MAX CB_KEY_MAX
+
+/* Whom it ends with (owner.h). */
+typedef struct cb_saved_owner {
+    int32_t pid;
+    uint8_t fresh;
+    char word[CB_SHIM_WORD_MAX];
+} cb_saved_owner;
 
 /* Written once, when the kernel is ready. */
 typedef struct cb_saved_fixed {
     char name[CB_NAME_MAX];
     char key[CB_SESSION_KEY_MAX];
     char front[CB_FRONT_MAX];
+    char file[PATH_MAX]; /* of the frontend */
+    uint64_t order;
     int64_t created;
     cb_profile profile; /* last: of its inputs only those that are there are written */
 } cb_saved_fixed;
@@ -49,6 +58,7 @@ typedef struct cb_saved {
     uint64_t clients; /* that have a number in it */
     uint64_t executions;
     uint64_t restarts;
+    cb_saved_owner owner;
     uint64_t crashes;
     cb_usec crashed_at[CB_RESTARTS_MAX];
     /* the cell */

@@ -1,6 +1,6 @@
 /* session-int.h - the inside of a session, for its own files only: session.c, adopt.c, cells.c,
  * runs.c, queue.c, waiting.c, guests.c, shown.c, requests.c, requests-back.c, queries.c, save.c,
- * back.c and info.c. */
+ * back.c, owner.c and info.c. */
 #ifndef CB_SESSION_SESSION_INT_H
 #define CB_SESSION_SESSION_INT_H
 
@@ -84,7 +84,7 @@ struct cb_session {
     cb_profile profile;
     cb_session_state state;
     int ephemeral;
-    const cb_zpeer *bound_to;     /* it ends with this client's connection; NULL: it does not */
+    cb_owner owner;               /* whom it ends with */
     int restart_asked;            /* by a person: the kernel's end is followed by a start, always */
     char key[CB_SESSION_KEY_MAX]; /* towards those who attach */
     char front[CB_FRONT_MAX];     /* of its sockets' names */
@@ -227,6 +227,18 @@ int cb_runs_restore_ (cb_session *self, const cb_saved *saved, cb_part header, c
                       cb_err *err) __attribute__ ((warn_unused_result));
 int cb_requests_restore_ (cb_session *self, const cb_saved *saved, cb_part header,
                           cb_entry **ret_entry, cb_err *err) __attribute__ ((warn_unused_result));
+
+/* owner.c */
+void cb_owner_init_ (cb_owner *self);
+void cb_owner_done_ (cb_owner *self);
+/* The shim has nothing more to do here. */
+void cb_owner_leave_ (cb_session *session, cb_leave why, const char *words);
+/* A client of the control API is gone: perhaps the one. */
+void cb_owner_gone_ (cb_session *session, const cb_zpeer *peer);
+/* Whether the guest came through the shim. */
+int cb_owner_has_ (const cb_session *session, const cb_guest *guest);
+void cb_owner_save_ (const cb_owner *self, cb_saved_owner *to);
+void cb_owner_restore_ (cb_session *session, const cb_saved_owner *from);
 
 /* info.c */
 /* The signer towards those who attach, made when it is first needed. */

@@ -105,7 +105,8 @@ s_expiry (const cb_session *self)
 {
     int resting = self->state == CB_SESSION_IDLE || self->state == CB_SESSION_DEAD;
 
-    if (!resting || self->services->idle_expiry == 0)
+    /* A notebook is left open overnight: its frontend knows when it needs it no more. */
+    if (!resting || self->services->idle_expiry == 0 || self->owner.file[0] != '\0')
         return CB_USEC_NEVER;
     return self->last_used + self->services->idle_expiry;
 }
@@ -124,6 +125,8 @@ s_deadline (const cb_session *self)
         least = self->ask_at;
     if (self->wait_until < least)
         least = self->wait_until;
+    if (self->owner.until < least)
+        least = self->owner.until;
     return self->linger_at < least ? self->linger_at : least;
 }
 
@@ -163,6 +166,11 @@ s_on_time (cb_source *source, void *context)
         if (self->running == NULL && self->queue == NULL)
             (void)!cb_session_stop (self, "its cell is done", NULL, NULL, &err);
     }
+    if (now >= self->owner.until) {
+        cb_err err = CB_ERR_INIT;
+        self->owner.until = CB_USEC_NEVER;
+        (void)!cb_session_stop (self, "its client is gone", NULL, NULL, &err);
+    }
     if (now >= s_expiry (self)) {
         cb_err err = CB_ERR_INIT;
         cb_log_info ("session expires", CB_STR ("session", self->name));
@@ -179,12 +187,16 @@ s_over (cb_session *self)
     cb_err none = CB_ERR_INIT;
     cb_err gone = {.code = CB_E_GONE};
 
+    int asked = self->state == CB_SESSION_STOPPING;
+
     (void)snprintf (gone.text, sizeof gone.text, "session '%s' was stopped", self->name);
-    if (self->state != CB_SESSION_STOPPING)
+    if (!asked)
         cb_session_become_ (self, CB_SESSION_STOPPING);
     cb_session_withdraw (self);
     s_settle (self, 0, &gone);
     s_settle (self, 1, &none);
+    cb_owner_leave_ (self, asked ? CB_LEAVE_OVER : CB_LEAVE_FAILED, self->death.text);
+    self->owner.until = CB_USEC_NEVER;
     cb_log_info ("session over", CB_STR ("session", self->name));
     self->on_over (self, self->context);
 }
@@ -327,6 +339,7 @@ s_stay_dead (cb_session *self)
     cb_guests_status_ (self, "dead", (cb_part){NULL, 0});
     cb_log_warn ("session is dead", CB_STR ("session", self->name), CB_STR ("why", why.text));
     s_settle (self, 0, &why);
+    cb_owner_leave_ (self, CB_LEAVE_DIED, self->death.text);
     cb_session_arm_ (self);
 }
 
@@ -353,7 +366,8 @@ static void
 s_never_started (cb_session *self)
 {
     cb_err why = {.code = self->death.code};
-    int told = self->n_waiters > 0 || self->executions > 0 || self->ephemeral;
+    int told =
+        self->n_waiters > 0 || self->executions > 0 || self->ephemeral || self->owner.peer != NULL;
 
     (void)snprintf (why.text, sizeof why.text, "%s", self->death.text);
     s_settle (self, 0, &why);
@@ -380,6 +394,7 @@ cb_session_after_death_ (cb_session *self)
         s_over (self);
     else if (s_may_restart (self, cb_now ())) {
         s_count_crash (self, cb_now ());
+        cb_owner_leave_ (self, CB_LEAVE_DIED, self->death.text);
         s_launch_again (self);
     } else
         s_stay_dead (self);
@@ -401,6 +416,7 @@ cb_session_bare_ (const cb_services *services, cb_on_session_over *on_over, void
     self->on_over = on_over;
     self->context = context;
     self->last_used = cb_now ();
+    cb_owner_init_ (&self->owner);
     self->armed = CB_USEC_NEVER;
     self->hold_until = CB_USEC_NEVER;
     self->linger_at = CB_USEC_NEVER;
@@ -422,7 +438,13 @@ cb_session_new (const cb_services *services, const cb_session_options *options,
     self->profile = *options->profile;
     self->ephemeral = options->ephemeral;
     self->created = time (NULL);
-    cb_random_hex (self->key, 32);
+    if (options->key != NULL)
+        (void)snprintf (self->key, sizeof self->key, "%s", options->key);
+    else
+        cb_random_hex (self->key, 32);
+    if (options->file != NULL)
+        (void)snprintf (self->owner.file, sizeof self->owner.file, "%s", options->file);
+    self->owner.order = options->order;
     (void)snprintf (self->name, sizeof self->name, "%s", options->name);
     (void)snprintf (self->profile.jail.name, sizeof self->profile.jail.name, "%s", options->name);
     (void)snprintf (self->profile.jail.profile, sizeof self->profile.jail.profile, "%s",
@@ -449,6 +471,8 @@ cb_session_destroy (cb_session **self_at)
     s_settle (self, 0, &gone);
     s_settle (self, 1, &gone);
     cb_session_withdraw (self);
+    cb_owner_leave_ (self, CB_LEAVE_OVER, self->death.text);
+    cb_owner_done_ (&self->owner);
     cb_source_destroy (&self->timer);
     cb_guests_done_ (self);
     cb_kernel_destroy (&self->kernel);
@@ -486,7 +510,8 @@ cb_session_restart (cb_session *self, cb_on_settled *on_settled, void *context, 
 
     if (self->state == CB_SESSION_STOPPING)
         return cb_fail (err, CB_E_GONE, "session '%s' is stopping", self->name);
-    CB_TRY (s_wait (self, &waiter, err));
+    if (on_settled != NULL)
+        CB_TRY (s_wait (self, &waiter, err));
     self->restart_asked = 1;
     cb_log_info ("session restarts", CB_STR ("session", self->name));
     if (self->kernel == NULL) {
@@ -545,12 +570,6 @@ void
 cb_session_keep (cb_session *self)
 {
     self->ephemeral = 0;
-}
-
-void
-cb_session_bind (cb_session *self, const cb_zpeer *peer)
-{
-    self->bound_to = peer;
 }
 
 uint64_t

@@ -5,6 +5,7 @@
 #include "policy/profile.h"
 #include "session/fanout.h"
 #include "session/guest.h"
+#include "session/owner.h"
 #include "session/readers.h"
 #include "session/services.h"
 
@@ -40,6 +41,9 @@ typedef struct cb_session_options {
     const char *name;
     const cb_profile *profile; /* with inputs in profile->jail; copied */
     int ephemeral;             /* for one cell: stopped after it */
+    const char *key;           /* towards those who attach; NULL: a random one */
+    const char *file;          /* of a frontend, who gave that key (owner.h); NULL: of none */
+    uint64_t order;            /* what it asked for, in short */
 } cb_session_options;
 
 /* Starts its kernel. Borrows services for its life. Owned; NULL with err. */
@@ -60,9 +64,18 @@ const cb_profile *cb_session_profile (const cb_session *self);
 int cb_session_is_ephemeral (const cb_session *self);
 /* An ephemeral session is kept after its cell. */
 void cb_session_keep (cb_session *self);
-/* The session ends when this client of the control API is gone; a broker after us does not know
- * that. Only compared. */
+/* The session ends when this client of the control API is gone. Only compared. */
 void cb_session_bind (cb_session *self, const cb_zpeer *peer);
+/* Whether it is the session of this connection file, and not about to end; what was asked for. */
+int cb_session_is_of (const cb_session *self, const char *file, const char *key);
+uint64_t cb_session_order_of (const cb_session *self);
+/* -CB_E_EXISTS: another shim of the frontend than this is here. */
+int cb_session_may_meet (const cb_session *self, const char *word, cb_err *err)
+    __attribute__ ((warn_unused_result));
+/* A shim of the frontend is here. Another one than the last gets a new kernel. On success on_leave
+ * is called once, in the end with the session's. */
+int cb_session_meet (cb_session *self, const cb_shim *shim, cb_err *err)
+    __attribute__ ((warn_unused_result));
 /* The jail's number for file work, 0 when there is none now. */
 uint64_t cb_session_jail (const cb_session *self);
 /* Somebody used it: the idle clock starts again. */
@@ -89,7 +102,7 @@ typedef void cb_on_settled (const cb_err *err, void *context);
  * then on_settled is not called. */
 int cb_session_when_ready (cb_session *self, cb_on_settled *on_settled, void *context, cb_err *err)
     __attribute__ ((warn_unused_result));
-/* A fresh kernel under the same name; cells that run or wait are told. */
+/* A fresh kernel under the same name; cells that run or wait are told. on_settled may be NULL. */
 int cb_session_restart (cb_session *self, cb_on_settled *on_settled, void *context, cb_err *err)
     __attribute__ ((warn_unused_result));
 /* The end. on_settled may be NULL; it comes when nothing of it is left. */

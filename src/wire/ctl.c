@@ -57,6 +57,18 @@ static const cb_ctl_verb s_verbs[] = {
       {"size", CB_CTL_SIZE, 0, CB_CTL_BUFFER_MAX}}},
     {"hello_request", "hello_reply", CB_CTL_NO_SESSION, 0, {{0}}},
     {"interrupt_request", "interrupt_reply", CB_CTL_NEEDS_SESSION, 0, {SESSION}},
+    {"kernel_request",
+     "kernel_reply",
+     CB_CTL_NO_SESSION,
+     0,
+     {{"file", CB_CTL_TEXT, 1, CB_CTL_PATH_MAX},
+      {"key", CB_CTL_TEXT, 1, CB_CTL_KEY_MAX},
+      {"shim", CB_CTL_TEXT, 1, CB_CTL_SHIM_MAX},
+      MAYBE ("name"),
+      MAYBE ("profile"),
+      LIMITS,
+      {"arguments", CB_CTL_TEXTS, 0, CB_CTL_ARGUMENTS_MAX},
+      FLAG ("again")}},
     {"list_request", "list_reply", CB_CTL_NO_SESSION, 0, {{0}}},
     {"new_request",
      "new_reply",
@@ -112,11 +124,9 @@ static const cb_ctl_verb s_input = {"input_reply",
 
 /* Sorted by name. */
 static const cb_ctl_event s_events[] = {
-    {"artifact", "path file size sha256"},
-    {"limit", "name value dropped_bytes"},
-    {"lost", "bytes messages"},
-    {"queued", "session run ahead"},
-    {"start", "session run profile"},
+    {"artifact", "path file size sha256"}, {"bound", "session profile connection_file"},
+    {"limit", "name value dropped_bytes"}, {"lost", "bytes messages"},
+    {"queued", "session run ahead"},       {"start", "session run profile"},
 };
 
 const cb_ctl_verb *
@@ -222,6 +232,26 @@ s_check_workdir (const cb_ctl_field *field, const json_t *content, cb_err *err)
 }
 
 static int
+s_check_texts (const cb_ctl_field *field, const json_t *content, cb_err *err)
+{
+    json_t *texts = NULL;
+    size_t i;
+    const json_t *text;
+
+    CB_TRY (cb_json_get_array (content, field->name, field->max, &texts, err));
+    json_array_foreach (
+        texts, i,
+        text) if (!json_is_string (text) || json_string_length (text) > CB_CTL_ARGUMENT_MAX ||
+                  strlen (json_string_value (text)) !=
+                      json_string_length (text)) return cb_fail (err, CB_E_INVALID,
+                                                                 "field '%s' is not "
+                                                                 "an array of texts "
+                                                                 "of at most %d bytes",
+                                                                 field->name, CB_CTL_ARGUMENT_MAX);
+    return 0;
+}
+
+static int
 s_check_limits (const cb_ctl_field *field, const json_t *content, cb_err *err)
 {
     const json_t *limits = json_object_get (content, field->name);
@@ -291,6 +321,8 @@ s_check_field (const cb_ctl_field *field, const json_t *content, cb_err *err)
         return s_check_limits (field, content, err);
     case CB_CTL_WORKDIR:
         return s_check_workdir (field, content, err);
+    case CB_CTL_TEXTS:
+        return s_check_texts (field, content, err);
     case CB_CTL_INPUTS:
         return s_check_inputs (field, content, err);
     }

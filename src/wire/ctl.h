@@ -30,6 +30,12 @@
 /* Limits that a request changes, bytes of one: more than a profile has. */
 #define CB_CTL_LIMITS_MAX 32
 #define CB_CTL_LIMIT_MAX  63
+/* Further arguments of a kernel, and bytes of one. */
+#define CB_CTL_ARGUMENTS_MAX 32
+#define CB_CTL_ARGUMENT_MAX  4000
+/* Bytes of a connection's key, of the random word of a shim. */
+#define CB_CTL_KEY_MAX  255
+#define CB_CTL_SHIM_MAX 32
 /* Bytes of a path in a field (PATH_MAX without its end). */
 #define CB_CTL_PATH_MAX 4095
 /* Bytes of the mode of a working folder: enough that a wrong word comes back in the sentence. */
@@ -57,6 +63,7 @@ typedef enum {
     CB_CTL_OBJECT,  /* object; what is in it is the kernel's business */
     CB_CTL_LIMITS,  /* object of at most max texts by the keys of a profile */
     CB_CTL_WORKDIR, /* {"path": absolute path, "mode": "ro" or "rw"} */
+    CB_CTL_TEXTS,   /* array of at most max texts, none with a NUL inside */
     CB_CTL_INPUTS,  /* array of {"path": absolute path, "name": file name (may be missing)} */
 } cb_ctl_type;
 
