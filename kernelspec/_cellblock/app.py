@@ -130,7 +130,8 @@ def start(profile, network, seccomp=None, arguments=()):
     app.initialize(list(arguments))
     session = connection.session.rpartition("-")[0]
     folder = hints.working_folder()
-    jail = hints.Jail(profile, network, seccomp is None, session, folder)
+    programs, active = seccomp is None, connection.active_output
+    jail = hints.Jail(profile, network, programs, session, folder, active)
     hints.install(app.shell, jail)
     magics.install(app.shell, jail)
     interrupts.install(app.kernel)

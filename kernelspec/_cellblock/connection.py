@@ -16,6 +16,7 @@ class Connection(typing.NamedTuple):
     signature_scheme: str
     session: str  # the kernel's session id, "" for one of its own
     fds: dict  # channel name -> listening descriptor
+    active_output: bool  # whether widgets and JavaScript reach a front end
 
 
 def read_connection(memory_file=MEMORY_FILE):
@@ -31,5 +32,6 @@ def read_connection(memory_file=MEMORY_FILE):
         key=data["key"].encode(),
         signature_scheme=data.get("signature_scheme", "hmac-sha256"),
         session=data.get("session") or "",
+        active_output=bool(data.get("active_output")),
         fds=fds,
     )

@@ -25,6 +25,7 @@ class Jail(typing.NamedTuple):
     subprocesses: bool = True
     session: str = ""
     workdir: str = "none"  # "ro" or "rw": what may be done in WORKDIR
+    active_output: bool = False
 
     def command(self, verb):
         """What somebody types outside, about this session."""

@@ -12,13 +12,15 @@ import re
 import site
 import sys
 
+from IPython.display import publish_display_data
+
 from . import hints
 
 # Where plots and event loops need a screen; the others draw into messages or files.
-WITHOUT_SCREEN = {
-    *("inline", "agg", "svg", "pdf", "ps", "nbagg", "notebook", "webagg", "ipympl", "widget"),
-    "asyncio",
-}
+WITHOUT_SCREEN = {"inline", "agg", "svg", "pdf", "ps", "asyncio"}
+# These are JavaScript in a front end.
+ACTIVE = {"nbagg", "notebook", "ipympl", "widget"}
+WIDGET = "application/vnd.jupyter.widget-view+json"
 PIP = re.compile(r"(^|[;&|/\s])pip3?\s+install\b")
 
 
@@ -144,8 +146,9 @@ def _mend_cd(change, jail):
     return cd
 
 
-def _mend_screen(shell):
+def _mend_screen(shell, jail):
     """Plots go inline, and no event loop waits for a screen that is not there."""
+    shown = WITHOUT_SCREEN | ACTIVE if jail.active_output else WITHOUT_SCREEN
     enable_matplotlib, enable_gui = shell.enable_matplotlib, shell.enable_gui
 
     def matplotlib(gui=None):
@@ -155,18 +158,39 @@ def _mend_screen(shell):
         if not gui or gui == "auto":
             backend = pylabtools.find_gui_and_backend("auto", shell.pylab_gui_select)[1]
             wanted = pylabtools.backend2gui.get(backend)
-        if wanted and wanted not in WITHOUT_SCREEN:
+        if wanted in ACTIVE - shown:
+            tell(
+                "plots that move are not shown under active_output = sandbox, so they are shown "
+                "inline; a session made with -l active_output=full shows them"
+            )
+            gui = "inline"
+        elif wanted and wanted not in shown:
             tell(f"this jail has no screen for {wanted}: plots are shown inline")
             gui = "inline"
         return enable_matplotlib(gui)
 
     def event_loop(gui=None):
-        if gui and gui not in WITHOUT_SCREEN:
+        if gui and gui not in WITHOUT_SCREEN | ACTIVE:
             tell(f"this jail has no screen: there is no event loop of {gui}")
             return None
         return enable_gui(gui)
 
     shell.enable_matplotlib, shell.enable_gui = matplotlib, event_loop
+
+
+def _mend_widgets(shell):
+    """The daemon puts its sentence in the place of each. Old ones, which nobody answers, would say
+    that their JavaScript is missing."""
+
+    def show(widget):
+        data = {"text/plain": repr(widget)}
+        if getattr(widget, "_view_name", None) is not None:
+            data[WIDGET] = {"model_id": widget.model_id}
+        publish_display_data(data)
+
+    shell.display_formatter.ipython_display_formatter.for_type_by_name(
+        "ipywidgets.widgets.widget", "Widget", show
+    )
 
 
 def _mend_exit(shell, jail):
@@ -203,5 +227,7 @@ def install(shell, jail):
         f"$({jail.command('attach')} --path) does"
     ))
     _replace(shell, "line", "cd", functools.partial(_mend_cd, jail=jail))
-    _mend_screen(shell)
+    _mend_screen(shell, jail)
+    if not jail.active_output:
+        _mend_widgets(shell)
     _mend_exit(shell, jail)

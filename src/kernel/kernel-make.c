@@ -11,12 +11,13 @@
 #include <string.h>
 
 static int
-s_connection_file (const cb_page_shared *shared, cb_err *err)
+s_connection_file (const cb_page_shared *shared, int active_output, cb_err *err)
 {
-    cb_owned (cb_json) json_t *object = json_pack (
-        "{s:s, s:s, s:s, s:[i,i,i,i,i]}", "key", shared->key, "signature_scheme", "hmac-sha256",
-        "session", shared->identity, "fds", CB_STAGE_FD_CHANNELS, CB_STAGE_FD_CHANNELS + 1,
-        CB_STAGE_FD_CHANNELS + 2, CB_STAGE_FD_CHANNELS + 3, CB_STAGE_FD_CHANNELS + 4);
+    cb_owned (cb_json) json_t *object =
+        json_pack ("{s:b, s:s, s:s, s:s, s:[i,i,i,i,i]}", "active_output", active_output, "key",
+                   shared->key, "signature_scheme", "hmac-sha256", "session", shared->identity,
+                   "fds", CB_STAGE_FD_CHANNELS, CB_STAGE_FD_CHANNELS + 1, CB_STAGE_FD_CHANNELS + 2,
+                   CB_STAGE_FD_CHANNELS + 3, CB_STAGE_FD_CHANNELS + 4);
     size_t size = 0;
     cb_auto_free char *text = object != NULL ? cb_json_text (object, &size) : NULL;
 
@@ -58,7 +59,7 @@ s_ask (cb_kernel *self, const cb_kernel_options *options, cb_err *err)
     cb_random_hex (token, 4);
     (void)snprintf (shared->identity, sizeof shared->identity, "%s-%s", self->spec->name, token);
     options->on_page (self->page, self->context);
-    cb_auto_close int connection = s_connection_file (shared, err);
+    cb_auto_close int connection = s_connection_file (shared, options->active_output, err);
     CB_TRY (connection);
     cb_launch_order order = {
         .spec = self->spec, .channels = &channels, .connection = connection, .page = page};

@@ -29,6 +29,7 @@ typedef struct cb_kernel_options {
     int runtime_fd;           /* borrowed: where sockets are made for a moment */
     size_t max_message;       /* bytes of a message of the kernel that is kept */
     cb_quota *quota;          /* borrowed; NULL: not accounted */
+    int active_output;        /* what cells show may act in frontends: the Python inside is told */
     cb_launch_left *left;     /* borrowed; for cb_kernel_adopt */
     /* A new page, before the warden has it: what is to be in it from the first moment. */
     void (*on_page) (cb_page *page, void *context);

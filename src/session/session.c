@@ -261,6 +261,7 @@ cb_session_kernel_options_ (const cb_session *self)
                                .runtime_fd = self->services->runtime_fd,
                                .max_message = (size_t)(self->profile.output + MESSAGE_ROOM),
                                .quota = self->services->kernels,
+                               .active_output = self->profile.active_output == CB_ACTIVE_FULL,
                                .on_page = cb_save_fixed_};
 }
 

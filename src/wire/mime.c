@@ -243,6 +243,13 @@ s_note (const char *what, char note[NOTE_MAX])
     return note;
 }
 
+/* What it was part of is known where a richer type stood beside it. */
+static int
+s_lose_html (bundle *self)
+{
+    return s_lose (self, self->lost != NULL ? self->lost : "HTML that is too large");
+}
+
 static int
 s_put_frame (bundle *self, cb_frame_kind kind, cb_part text, const char *note)
 {
@@ -251,7 +258,7 @@ s_put_frame (bundle *self, cb_frame_kind kind, cb_part text, const char *note)
     cb_buf_init (&frame, CB_MIME_FRAME_MAX);
     int result = cb_frame_put (&frame, kind, text, note);
     if (result == -CB_E_LIMIT)
-        return s_lose (self, "HTML that is too large");
+        return s_lose_html (self);
     CB_TRY (result);
     self->changed = 1;
     self->rich = 1;
@@ -283,7 +290,7 @@ s_put_html (bundle *self)
     cb_buf_init (&text, CB_MIME_TEXT_MAX);
     int known = s_decode (self->html, &text);
     if (known <= 0)
-        return known < 0 ? known : s_lose (self, "HTML that is too large");
+        return known < 0 ? known : s_lose_html (self);
     const char *lost = self->lost != NULL ? s_note (self->lost, note) : NULL;
     cb_part part = {text.data, text.size};
     if (!cb_html_is_plain (part))

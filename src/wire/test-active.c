@@ -191,7 +191,8 @@ s_test_size (void)
 {
     enum { SIZE = 4 * 1024 * 1024 - 100 };
     static const char begin[] = "{\"data\":{\"text/html\":\"<script>";
-    char *content = malloc (SIZE + 64);
+    static const char figure[] = "\",\"application/vnd.plotly.v1+json\":{}}}";
+    char *content = malloc (SIZE + 128);
     cb_buf into;
 
     memcpy (content, begin, sizeof begin - 1);
@@ -203,6 +204,13 @@ s_test_size (void)
     ok (result == CB_ACTIVE_CHANGED && into.size < 1000 &&
             strstr (into.data, "HTML that is too large") != NULL,
         "a frame that is too large");
+    cb_buf_done (&into);
+    memcpy (content + sizeof begin - 1 + SIZE, figure, sizeof figure);
+    cb_buf_init (&into, CB_ACTIVE_CONTENT_MAX);
+    result =
+        cb_active_check (&s_sandbox, "display_data", (cb_part){content, strlen (content)}, &into);
+    ok (result == CB_ACTIVE_CHANGED && strstr (into.data, "a Plotly figure is not shown") != NULL,
+        "what it was is told where that is known");
     cb_buf_done (&into);
     cb_buf_init (&into, 8);
     result =

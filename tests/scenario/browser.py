@@ -123,6 +123,24 @@ class Page:
             assert time.monotonic() < until, "it never came true: " + script
             time.sleep(0.05)
 
+    def click(self, script):
+        """Where the middle of the element is that the expression gives."""
+        found = self.evaluate(
+            "(() => { const one = %s; one.scrollIntoView({block: 'center'}); "
+            "const box = one.getBoundingClientRect(); "
+            "return {x: box.x + box.width / 2, y: box.y + box.height / 2} })()" % script)
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **found)
+
+    def keep(self, build, name, height=900):
+        """A picture of what a test saw, for people: screenshots/NAME.png in the build tree."""
+        folder = os.path.join(build, "screenshots")
+        os.makedirs(folder, exist_ok=True)
+        self.call("Emulation.setDeviceMetricsOverride", width=1000, height=height,
+                  deviceScaleFactor=1, mobile=False)
+        self.wait("document.documentElement.clientHeight == %d" % height)
+        self.screenshot(os.path.join(folder, name + ".png"))
+
     def screenshot(self, path):
         data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         with open(path, "wb") as file:

@@ -69,8 +69,8 @@ def free_port():
 
 
 class NotebookServer:
-    def __init__(self, folder, kernels):
-        """kernels: {name of a kernelspec: path of a connection file}."""
+    def __init__(self, folder, kernels, env=None):
+        """kernels: {name of a kernelspec: path of a connection file}. env: in place of ours."""
         self.folder, self.url = folder, None
         self._write("lib/existing_provisioner.py", PROVISIONER)
         self._write("lib/existing-1.dist-info/METADATA", "Name: existing\nVersion: 1\n")
@@ -84,7 +84,8 @@ class NotebookServer:
                 "metadata": {"kernel_provisioner": {"provisioner_name": "existing"}}}))
         os.makedirs(os.path.join(folder, "notebooks"))
         self.log_path = os.path.join(folder, "notebook.log")
-        env = {**os.environ, "HOME": folder, "JUPYTER_DATA_DIR": os.path.join(folder, "data"),
+        env = {**(env or os.environ), "HOME": folder,
+               "JUPYTER_DATA_DIR": os.path.join(folder, "data"),
                "JUPYTER_RUNTIME_DIR": os.path.join(folder, "runtime"),
                "JUPYTER_CONFIG_DIR": os.path.join(folder, "config"), "SHELL": "/bin/sh",
                "PYTHONPATH": os.path.join(folder, "lib"), "PYTHONDONTWRITEBYTECODE": "1"}

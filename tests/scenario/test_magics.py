@@ -80,6 +80,8 @@ REFUSED = (
     ("%cd /root/data", "ok", "it appears as /input/data"),
     ("%%javascript\nalert(1)", "ok", "cellblock: JavaScript is not shown under active_output = "
      "sandbox; a session made with -l active_output=full shows it"),
+    ("%matplotlib notebook", "ok", "cellblock: plots that move are not shown under active_output = "
+     "sandbox, so they are shown inline; a session made with -l active_output=full shows them"),
     ("%gui qt", "ok", "cellblock: this jail has no screen: there is no event loop of qt"),
     ("%edit", "error", "%%writefile, or bring them in with cellblock put amber FILE"),
     ("%connect_info", "ok", "cellblock attach amber tells where"),
