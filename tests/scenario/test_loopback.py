@@ -47,7 +47,7 @@ one.bind(("127.0.0.1", 0)); two.sendto(b"x", one.getsockname()); print(one.recv(
 six = socket.create_server(("::1", 0), family=socket.AF_INET6)
 print(socket.create_connection(six.getsockname()[:2]).family.name)
 """
-    run = house.json("run", *ON, "-t", "60", "-c", code)
+    run = house.json("run", *ON, "-t", "200", "-c", code)
     assert text(run) == "1024\nb'x'\nAF_INET6\n", run
 
 
@@ -103,7 +103,7 @@ def test_without_it_the_error_says_which_profile_has_none(house, profile):
     ("x = !wget example.org", True), ("!LANG=C python3 -m pip list", False),
 ])
 def test_a_command_that_wants_the_network_is_told_so(house, code, told):
-    run = house.json("run", "-t", "60", "-c", code)
+    run = house.json("run", "-t", "200", "-c", code)
     errors = "".join(one["text"] for one in run["outputs"] if one.get("name") == "stderr")
     assert errors.startswith("cellblock: this jail has no network (profile default): ") is told, run
 
@@ -114,7 +114,7 @@ def test_a_command_that_wants_the_network_is_told_so(house, code, told):
     "import subprocess; subprocess.check_call('false; pip install x', shell=True)",
 ])
 def test_an_error_for_want_of_the_network_says_so(house, code):
-    run = house.json("run", "-t", "60", "-c", code)
+    run = house.json("run", "-t", "200", "-c", code)
     assert run["error"]["traceback"][-1] == (
         "cellblock: this jail has no network (profile default)" + ADVICE), run
 
