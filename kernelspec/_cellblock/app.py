@@ -7,6 +7,7 @@ module between lighter.begin() and lighter.end().
 
 import logging
 import os
+import sys
 
 import zmq
 from ipykernel.control import ControlThread
@@ -66,6 +67,14 @@ class CellApp(IPKernelApp):
         self.session.pack = packing.pack
         if connection.session:
             self.session.session = connection.session
+
+    def init_profile_dir(self):
+        """A folder of the host that a frontend names is not in the jail: the usual one then."""
+        named = self.config.ProfileDir.get("location")
+        if named is not None and not os.path.isdir(str(named)):
+            del self.config.ProfileDir["location"]
+            print(f"cellblock: IPython's profile {named} is not in the jail", file=sys.stderr)
+        super().init_profile_dir()
 
     def init_connection_file(self):
         """There is none."""

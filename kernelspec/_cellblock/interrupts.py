@@ -7,6 +7,7 @@ an interrupt is made, has nothing to stop.
 """
 
 import contextlib
+import functools
 import signal
 import sys
 import threading
@@ -105,6 +106,25 @@ class Interrupts:
         return run
 
 
+def _default_handler(runner):
+    """A loop runner that may be interrupted: trio takes SIGINT only from the default handler.
+
+    IPython makes a cell's error of an interrupt that comes just before or after its loop.
+    """
+
+    @functools.wraps(runner)
+    def run(coroutine):
+        if threading.current_thread() is not threading.main_thread():
+            return runner(coroutine)
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return runner(coroutine)
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    return run
+
+
 def install(kernel):
     """Guard the kernel. Instances are changed, not classes."""
     interrupts, set_parent = Interrupts(), kernel.set_parent
@@ -117,6 +137,11 @@ def install(kernel):
     kernel.set_parent = begin
     kernel.pre_handler_hook = kernel.post_handler_hook = interrupts.guard
     kernel._cancel_on_sigint = interrupts.cancel
-    kernel.shell.run_code = interrupts.wrap(kernel.shell.run_code)
-    kernel.shell.showtraceback = interrupts.spare(kernel.shell.showtraceback)
+    shell = kernel.shell
+    shell.run_code = interrupts.wrap(shell.run_code)
+    shell.showtraceback = interrupts.spare(shell.showtraceback)
+    shell.loop_runner_map = {
+        name: (_default_handler(runner) if name in ("curio", "trio") else runner, wait)
+        for name, (runner, wait) in shell.loop_runner_map.items()
+    }
     interrupts.guard()

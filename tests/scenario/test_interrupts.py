@@ -125,3 +125,10 @@ def test_many_at_once(daemon):
     for thread in threads:
         thread.join()
     assert ends == ["interrupted"] * 60
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_a_cell_that_awaits_in_its_own_loop(amber, loop):
+    assert amber.run("%autoawait " + loop, session="amber")[0]["status"] == "ok"
+    code = "import {0}\nprint('awaits')\nawait {0}.sleep(1000)".format(loop)
+    assert interrupt_at(amber, code, "stream") == "interrupted"
