@@ -317,8 +317,23 @@ s_ask_other (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *e
     return 0;
 }
 
+/* Something he asked before is unanswered. */
+static int
+s_owes (const cb_session *self, const cb_guest *guest)
+{
+    const cb_entry *running = self->running;
+
+    if (running != NULL && running->guest == guest && !running->replied)
+        return 1;
+    for (const cb_entry *entry = self->queue; entry != NULL; entry = entry->next)
+        if (entry->guest == guest && !entry->answered)
+            return 1;
+    return 0;
+}
+
 /* Who joins late need not wait for the running cell: what the kernel said about itself is known.
- * Only the idle has to wait, because the kernel is not idle. */
+ * Only the idle has to wait, because the kernel is not idle. Whom an answer is owed gets it first:
+ * frontends count on the order of theirs. */
 static int
 s_ask_info (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *err)
 {
@@ -328,7 +343,7 @@ s_ask_info (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *er
     cb_entry *entry = NULL;
 
     if (self->running == NULL || info.data == NULL || from->channel == CB_CHANNEL_CONTROL ||
-        !cb_shown_ (self, "kernel_info_reply", &info, &room) ||
+        s_owes (self, guest) || !cb_shown_ (self, "kernel_info_reply", &info, &room) ||
         cb_json_parse ("kernel_info", info.data, info.size, &content, NULL) < 0)
         return s_ask_other (self, guest, from, err);
     CB_TRY (s_entry_new (self, guest, from, &entry, err));

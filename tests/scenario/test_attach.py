@@ -166,6 +166,20 @@ def test_nothing_is_idle_while_a_cell_runs(client, two):
     assert order == [msg_id, info]
 
 
+def test_whom_an_answer_is_owed_gets_it_first(client, two):
+    """kernel_info too: his answers keep the order of his questions. Nobody else waits for it."""
+    settle(*two)
+    asked = [two[0].execute(HOLD)]
+    iopub_until(two[1], is_begun(asked[0]))
+    asked += [two[0].kernel_info(), two[0].comm_info()]
+    assert leaks.wait_for(lambda: client.call("show", session="amber")["queued"] >= 2)
+    for _ in range(2):
+        assert reply_to(two[1], two[1].kernel_info())["status"] == "ok"
+    let_go(client, "amber")
+    got = [two[0].get_shell_msg(timeout=SECONDS)["parent_header"]["msg_id"] for _ in asked]
+    assert got == asked
+
+
 def test_a_topic_is_a_prefix(amber, raw):
     with Raw(connection_file(amber), topics=(b"stream",)) as other:
         other.subscribed_to_some("print('before')")

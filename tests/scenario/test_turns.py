@@ -34,6 +34,12 @@ def two(amber):
         one.stop_channels()
 
 
+def wait_for_queue(client, number):
+    """Until so many requests wait in amber."""
+    assert leaks.wait_for(lambda: client.call("show", session="amber")["queued"] >= number,
+                          SECONDS)
+
+
 def order(client, msg_ids):
     """The ids in the order in which their cells began."""
     began = []
@@ -49,15 +55,14 @@ def order(client, msg_ids):
 
 @pytest.mark.everyone
 @pytest.mark.sanitized
-def test_clients_take_turns(amber, two):
+def test_clients_take_turns(amber, client, two):
     """Whoever asks for much waits for whoever asks for little, a cell each."""
     first, second = two
     blocker = first.execute("input()", allow_stdin=True)
     first.get_stdin_msg(timeout=SECONDS)
     many = [first.execute("'many'") for _ in range(20)]
     few = [second.execute("'few'") for _ in range(3)]
-    for one in two:
-        reply_to(one, one.kernel_info(), SECONDS)  # answered at once: all are in the queue
+    wait_for_queue(client, len(many + few))
     with Raw(connection_file(amber)) as third:
         one = third.execute("'one'")
         third.reply(third.send("control", "interrupt_request"), "control")
@@ -75,9 +80,9 @@ def test_the_order_of_turns(amber, client, two):
     blocker = first.execute("input()", allow_stdin=True)
     first.get_stdin_msg(timeout=SECONDS)
     many = [first.execute("'many'") for _ in range(6)]
-    reply_to(first, first.kernel_info(), SECONDS)  # answered at once: all are in the queue
+    wait_for_queue(client, len(many))
     few = [second.execute("'few'") for _ in range(2)]
-    reply_to(second, second.kernel_info(), SECONDS)
+    wait_for_queue(client, len(many + few))
     asked = [client.send("run", {"session": "amber", "code": "'asked'", "timeout_s": SECONDS})
              for _ in range(2)]
     told = [client.receive() for _ in range(4)]
@@ -132,13 +137,13 @@ def client_count(house):
 
 @pytest.mark.everyone
 @pytest.mark.sanitized
-def test_cells_of_who_is_gone_run_as_in_a_kernel_of_ones_own(amber, two):
+def test_cells_of_who_is_gone_run_as_in_a_kernel_of_ones_own(amber, client, two):
     blocker = two[0].execute("input()", allow_stdin=True)
     two[0].get_stdin_msg(timeout=SECONDS)
     with Raw(connection_file(amber)) as gone:
         for number in range(3):
             gone.execute("x = %d" % number)
-        gone.reply(gone.send("shell", "kernel_info_request"))  # answered at once, all came before
+        wait_for_queue(client, 3)
     two[0].input("go on")
     reply_to(two[0], blocker, SECONDS)
     while run(two[1], "print('x' in globals() and x)", SECONDS)[1][2][1]["text"] != "2\n":
@@ -146,13 +151,13 @@ def test_cells_of_who_is_gone_run_as_in_a_kernel_of_ones_own(amber, two):
 
 
 @pytest.mark.sanitized
-def test_an_error_aborts_the_cells_of_who_is_gone_too(amber, two):
+def test_an_error_aborts_the_cells_of_who_is_gone_too(amber, client, two):
     blocker = two[0].execute("input()", allow_stdin=True)
     two[0].get_stdin_msg(timeout=SECONDS)
     with Raw(connection_file(amber)) as gone:
         for code in ("1 / 0", "never = 1", "never = 2"):
             gone.execute(code)
-        gone.reply(gone.send("shell", "kernel_info_request"))
+        wait_for_queue(client, 3)
     mine = two[1].execute("'mine'")
     two[0].input("go on")
     reply_to(two[0], blocker, SECONDS)
