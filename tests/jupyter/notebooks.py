@@ -1,7 +1,9 @@
 """notebooks.py - runs the notebooks beside this file with nbconvert and compares what came of them.
 
 Two runs of one notebook differ in times, addresses, process numbers and the names that widgets
-get; plain() takes those out, and two runs of the plain kernel are then equal.
+get; plain() takes those out, and two runs of the plain kernel are then equal. A jailed kernel adds
+two things on purpose, which go too: the member "jail" of language_info, and a sentence of its own
+behind an error that the jail may have caused.
 """
 import concurrent.futures
 import difflib
@@ -26,8 +28,11 @@ VARYING = [
     (re.compile(r"\d\d:\d\d<(?:\d\d:\d\d|\?)"), "TIME"),
     (re.compile(r"(?:" + NUMBER + r"|\?)it/s"), "RATE"),
     (re.compile(r"\|[█▏▎▍▌▋▊▉ ]*\|"), "|BAR|"),
+    (re.compile(r"\(\d+ times\)"), "(SO MANY times)"),
     (re.compile(r"<dc:date>[^<]*"), "<dc:date>TIME"),
 ]
+# How a sentence of the jail begins, a line of its own behind an error.
+SENTENCE = "cellblock: "
 WIDGET = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 
 
@@ -80,8 +85,11 @@ def _streams(outputs):
         before = made[-1] if made else {}
         if output["output_type"] == "stream" and before.get("name") == output["name"]:
             before["text"] += _joined(output["text"])
-        else:
-            made.append({key: _joined(value) for key, value in output.items()})
+            continue
+        if output["output_type"] == "error":
+            lines = [line for line in output["traceback"] if not line.startswith(SENTENCE)]
+            output = {**output, "traceback": lines}
+        made.append({key: _joined(value) for key, value in output.items()})
     return made
 
 
@@ -118,8 +126,10 @@ def plain(notebook):
                            for output in _streams(cell["outputs"])])]
              for cell in notebook["cells"] if cell["cell_type"] == "code"]
     metadata = notebook["metadata"]
+    language = {key: value for key, value in metadata.get("language_info", {}).items()
+                if key != "jail"}
     widgets = named.value(metadata.get("widgets", {}))
-    return {"cells": cells, "language_info": metadata.get("language_info"), "widgets": widgets}
+    return {"cells": cells, "language_info": language, "widgets": widgets}
 
 
 def _lines(value):

@@ -19,8 +19,11 @@ import leaks  # noqa: E402
 # Seconds in which plain kernels may end that a suite has left; what is left then is none of ours.
 PLAIN_PATIENCE = 5
 
-# What the suites need and the default profile does not give: widgets, a debugger.
+# What the suites need and the default profile does not give: widgets, a debugger; and what a busy
+# machine needs.
 SETTINGS = """\
+[broker]
+start_limit = 120 s
 [profile default]
 active_output = full
 loopback = on
@@ -37,6 +40,8 @@ class Side:
         self.folder = tempfile.mkdtemp(prefix="cb-jupyter-", dir="/tmp")
         self.work = self._make("work")
         home = self._make("home")
+        # As on every machine where IPython ran once; a jailed kernel makes none.
+        os.makedirs(home + "/ipython/profile_default")
         self.env = {
             "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": home,
             "TMPDIR": self._make("work/tmp"), "XDG_RUNTIME_DIR": self._make("run"),
@@ -102,7 +107,7 @@ class Ours(Side):
     def _install(self):
         prefix = self._make("prefix")
         done = self.house.cellblock("kernelspec", "install", "--prefix", prefix, "--name",
-                                    "python3", "--workdir", "rw", "--active-output", "full")
+                                    "python3", "--active-output", "full")
         if done.returncode != 0:
             raise SystemExit("check-jupyter: cellblock kernelspec install: " + done.stderr)
         path = os.path.join(prefix, "share", "jupyter")
