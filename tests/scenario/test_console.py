@@ -1,5 +1,5 @@
 """test_console.py - `jupyter console --existing FILE` in a terminal (tmux): cells, completion,
-input (), two consoles on one kernel, leaving.
+input (), two consoles on one kernel, leaving; and one that starts its kernel itself.
 
 Debian's jupyter console (6.4.4) interrupts no kernel that it has not started itself, whatever that
 kernel can: Ctrl-C says so, and `cellblock interrupt` does it."""
@@ -13,6 +13,7 @@ import pytest
 
 import leaks
 from attached import connection_file
+from frontends import environment, install, sessions, wait_for_no_session
 from terminal import lives
 
 PYTHON = "/usr/bin/python3"
@@ -22,15 +23,16 @@ SECONDS = 120
 class Console:
     """One in a tmux of its own."""
 
-    def __init__(self, house, *arguments):
+    def __init__(self, house, *arguments, kernel=None):
+        """kernel: of the kernelspec by which it starts one; else it attaches to `amber`."""
         self.name = "cb-" + uuid.uuid4().hex[:8]
-        env = {**os.environ, "HOME": house.tmp, "JUPYTER_DATA_DIR": house.tmp,
+        which = ["--kernel", kernel] if kernel else ["--existing", connection_file(house)]
+        env = {**os.environ, **environment(house), "HOME": house.tmp, "JUPYTER_DATA_DIR": house.tmp,
                "JUPYTER_RUNTIME_DIR": house.tmp, "IPYTHONDIR": house.tmp, "TMUX_TMPDIR": house.tmp,
                "TERM": "xterm", "PYTHONDONTWRITEBYTECODE": "1"}
         self.env = env
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "50",
-                  PYTHON, "-W", "ignore", "-m", "jupyter_console", "--existing",
-                  connection_file(house), *arguments)
+                  PYTHON, "-W", "ignore", "-m", "jupyter_console", *which, *arguments)
 
     def tmux(self, *arguments):
         return subprocess.run(["tmux", "-L", self.name, *arguments], env=self.env, check=False,
@@ -141,3 +143,46 @@ def test_completion_at_a_real_prompt(amber, consoles):
     amber.cellblock("run", "-s", "amber", "-c", "print('from elsewhere')")
     one.keys("Enter")
     one.wait("from elsewhere")
+
+
+@pytest.fixture
+def starter(house):
+    """Makes consoles that start their kernel; what they leave in the temporary folder goes."""
+    install(house)
+    made = []
+
+    def make():
+        made.append(Console(house, "--simple-prompt", kernel="cellblock"))
+        made[-1].wait("In [1]:")
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()
+    wait_for_no_session(house)
+    for name in os.listdir(house.tmp):
+        shutil.rmtree(os.path.join(house.tmp, name))
+
+
+def test_a_console_that_starts_its_kernel(house, starter):
+    one = starter()
+    name = sessions(house)[0]["name"]
+    assert "cellblock: this Python is jailed (session %s, profile default)" % name in \
+        one.screen().replace("\n", "")
+    one.type("who = input('who? ')")
+    one.wait("who?", 2)
+    one.type("Ada")
+    one.type("print('hello', who)")
+    one.wait("hello Ada")
+    one.type("import time; print('be' 'gun'); time.sleep(3600)")
+    one.wait("begun")
+    one.press_until("C-c", "KeyboardInterrupt")
+    one.type("print('still', 'here')")
+    one.wait("still here")
+    one.type("exit")
+    wait_for_no_session(house)
+    again = starter()
+    assert [info["name"] for info in sessions(house)] != [name]
+    again.type("print('again', 'who' in globals())")
+    again.wait("again False")
+    again.type("exit")
+    wait_for_no_session(house)
