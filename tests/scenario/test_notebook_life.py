@@ -55,6 +55,8 @@ def check_run(page):
     shows(page, SUM, "sum 6")
     page.wait("Jupyter.notebook.get_cells()[%d].element[0].querySelector('.output_png img')"
               ".naturalWidth > 100" % PLOT)
+    # The numbers come with the replies, which may be later than what is shown.
+    page.wait("Jupyter.notebook.get_cells().every(it => Number.isInteger(it.input_prompt_number))")
     assert page.evaluate("Jupyter.notebook.get_cells().map(it => it.input_prompt_number)") == [
         1, 2, 3, 4]
     page.wait("!Jupyter.notebook.kernel_busy")
