@@ -101,6 +101,40 @@ s_test_workdir (void)
         "its modes have names");
 }
 
+/* What a frontend says on the kernel's command line. */
+static void
+s_test_arguments (void)
+{
+    cb_scoped (cb_buf) cb_buf bytes;
+    char text[CB_SPEC_ARGUMENT_BYTES_MAX + 1];
+    cb_buf_init (&bytes, CB_SPEC_BYTES_MAX);
+
+    s_good (&s_spec);
+    ok (cb_spec_next_argument (&s_spec, NULL) == NULL, "there are no arguments");
+    ok (cb_spec_add_argument (&s_spec, "--debug", &s_err) == 0 &&
+            cb_spec_add_argument (&s_spec, "", &s_err) == 0 &&
+            cb_spec_add_argument (&s_spec, "--a=b c", &s_err) == 0,
+        "three are taken");
+    ok (cb_spec_encode (&s_spec, &bytes, &s_err) == 0 &&
+            cb_spec_decode (bytes.data, bytes.size, &s_back, &s_err) == 0 &&
+            memcmp (&s_spec, &s_back, sizeof s_spec) == 0,
+        "and come back");
+    const char *first = cb_spec_next_argument (&s_back, NULL);
+    const char *second = first != NULL ? cb_spec_next_argument (&s_back, first) : NULL;
+    const char *third = second != NULL ? cb_spec_next_argument (&s_back, second) : NULL;
+    ok (third != NULL && strcmp (first, "--debug") == 0 && strcmp (second, "") == 0 &&
+            strcmp (third, "--a=b c") == 0 && cb_spec_next_argument (&s_back, third) == NULL,
+        "in their order");
+    memset (text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    ok (cb_spec_add_argument (&s_spec, text, &s_err) == -CB_E_LIMIT, "their bytes are bounded");
+    while (s_spec.n_arguments < CB_SPEC_ARGUMENTS_MAX)
+        (void)!cb_spec_add_argument (&s_spec, "y", &s_err);
+    ok (cb_spec_add_argument (&s_spec, "y", &s_err) == -CB_E_LIMIT, "and their number");
+    s_spec.arguments[s_spec.arguments_size - 1] = 'z';
+    ok (cb_spec_encode (&s_spec, &bytes, &s_err) < 0, "one without an end is refused");
+}
+
 static void
 s_test_largest (void)
 {
@@ -115,6 +149,12 @@ s_test_largest (void)
         input->path[0] = '/';
         memset (input->name, 'n', CB_FILE_NAME_MAX - 1);
         input->name[0] = (char)('a' + i);
+    }
+    for (int i = 0; i < CB_SPEC_ARGUMENTS_MAX; i++) {
+        char text[CB_SPEC_ARGUMENT_BYTES_MAX / CB_SPEC_ARGUMENTS_MAX];
+        memset (text, 'a', sizeof text - 1);
+        text[sizeof text - 1] = '\0';
+        (void)!cb_spec_add_argument (&s_spec, text, &s_err);
     }
     s_spec.workdir = CB_WORKDIR_RO;
     memset (s_spec.workdir_path, 'p', PATH_MAX - 1);
@@ -177,6 +217,7 @@ main (void)
 {
     s_test_both_ways ();
     s_test_workdir ();
+    s_test_arguments ();
     s_test_largest ();
     s_test_refusals ();
     return tap_done ();

@@ -16,6 +16,7 @@ from frontends import Kernel, environment, folder, install, sessions, wait_for_n
 from house import BUGS
 
 SECONDS = 120
+pytestmark = pytest.mark.limit(600)
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
