@@ -218,8 +218,8 @@ s_find_v1 (cb_cgroups *self, const char *groups, const char *mounts)
 
 /* -- v2 -------------------------------------------------------------------------------------- */
 
-static int
-s_lists (const char *folder, const char *file, const char *word)
+int
+cb_cgroup_lists (const char *folder, const char *file, const char *word)
 {
     cb_auto_free char *text = s_text_at (folder, file);
 
@@ -277,8 +277,8 @@ s_v2_usable (const char *folder, int is_own)
 
     if (access (folder, W_OK | X_OK) < 0 || !s_can_write (folder, "cgroup.procs") ||
         !s_can_write (folder, "cgroup.subtree_control") ||
-        !s_lists (folder, "cgroup.controllers", "memory") ||
-        !s_lists (folder, "cgroup.controllers", "pids"))
+        !cb_cgroup_lists (folder, "cgroup.controllers", "memory") ||
+        !cb_cgroup_lists (folder, "cgroup.controllers", "pids"))
         return 0;
     if (s_is_real_root (folder))
         return 1;
@@ -299,7 +299,7 @@ s_find_v2 (cb_cgroups *self, const char *groups, const char *mounts)
         if (s_v2_usable (folder, is_own)) {
             (void)snprintf (self->trees[0].base, sizeof self->trees[0].base, "%s", folder);
             self->trees[0].has_memory = self->trees[0].has_pids = 1;
-            self->trees[0].has_cpu = s_lists (folder, "cgroup.controllers", "cpu");
+            self->trees[0].has_cpu = cb_cgroup_lists (folder, "cgroup.controllers", "cpu");
             self->trees[0].has_usage = 1;
             self->trees[0].is_own = is_own && !s_is_real_root (folder);
             self->n_trees = 1;

@@ -45,6 +45,29 @@ s_hand_down (const char *base, const char *folder, char sign, cb_err *err)
     return 0;
 }
 
+/* systemd hands cpu down only to slices with a unit that asks for it: a daemon of root in
+ * system.slice would have no limit of it. Whoever may write the groups above asks each of them;
+ * what they handed down stays for as long as we use it, whatever systemd says (EBUSY). */
+static int
+s_fetch_cpu (const char *group)
+{
+    cb_cgio_path above;
+
+    if (cb_cgroup_lists (group, "cgroup.controllers", "cpu"))
+        return 1;
+    (void)snprintf (above.text, sizeof above.text, "%s", group);
+    char *slash = strrchr (above.text, '/');
+    if (slash == NULL || slash == above.text)
+        return 0;
+    *slash = '\0';
+    if (!s_fetch_cpu (above.text))
+        return 0;
+    (void)snprintf (slash, sizeof above.text - (size_t)(slash - above.text),
+                    "/cgroup.subtree_control");
+    return cb_cgio_write (above.text, "+cpu", NULL) == 0 &&
+           cb_cgroup_lists (group, "cgroup.controllers", "cpu");
+}
+
 static int
 s_make_v2 (cb_cgroups *self, const pid_t *keepers, size_t n_keepers, cb_err *err)
 {
@@ -63,6 +86,7 @@ s_make_v2 (cb_cgroups *self, const pid_t *keepers, size_t n_keepers, cb_err *err
             CB_TRY (cb_cgio_write (path.text, pid, err));
         }
     }
+    self->trees[0].has_cpu = s_fetch_cpu (base);
     CB_TRY (s_hand_down (base, "", '+', err));
     return s_hand_down (base, self->folder, '+', err);
 }

@@ -98,6 +98,9 @@ int cb_cgroup_is_empty (const cb_cgroup *self);
 /* Removes the group: 0, or -CB_E_BUSY while a process is in it. */
 int cb_cgroup_remove (cb_cgroup *self, cb_err *err);
 
+/* Whether a file of a group lists the word (a controller). */
+int cb_cgroup_lists (const char *folder, const char *file, const char *word);
+
 /* For tests: the path of a controller ("" is v2) in the text of /proc/PID/cgroup; 0 or
  * -CB_E_NOTFOUND. */
 int cb_cgroup_own_path (const char *text, const char *controller, char *path, size_t room);

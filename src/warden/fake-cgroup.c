@@ -319,6 +319,28 @@ s_kill_group (const char *path)
         (void)__wrap_kill ((pid_t)pid, SIGKILL);
 }
 
+/* "+cpu": the groups right below have the controller now. */
+static void
+s_hand_down (const char *path, const char *controller)
+{
+    char file[PATH_MAX];
+    char text[4096];
+    size_t size = (size_t)(strrchr (path, '/') - path);
+
+    for (size_t i = 0; i < s_fake.n_groups; i++) {
+        const char *below = s_fake.groups[i] + size + 1;
+        if (strncmp (s_fake.groups[i], path, size + 1) != 0 || strchr (below, '/') != NULL)
+            continue;
+        s_in_group (s_fake.groups[i], "cgroup.controllers", file);
+        (void)snprintf (text, sizeof text, "%s", s_read (file));
+        text[strcspn (text, "\n")] = '\0';
+        size_t end = strlen (text);
+        if (strstr (text, controller) == NULL)
+            (void)snprintf (text + end, sizeof text - end, " %s\n", controller);
+        s_write (file, text);
+    }
+}
+
 int
 __wrap_cb_cgio_write (const char *path, const char *text, cb_err *err)
 {
@@ -339,6 +361,8 @@ __wrap_cb_cgio_write (const char *path, const char *text, cb_err *err)
         s_put_in (path, pid > 0 ? (pid_t)pid : getpid ());
     } else if (strcmp (name, "cgroup.kill") == 0) {
         s_kill_group (path);
+    } else if (strcmp (name, "cgroup.subtree_control") == 0 && text[0] == '+') {
+        s_hand_down (path, text + 1);
     } else {
         s_write (path, text);
     }

@@ -180,6 +180,36 @@ s_test_make_v2 (void)
     fake_close ();
 }
 
+/* As in system.slice, to which systemd hands no cpu down as long as no unit asks for it. */
+static void
+s_test_fetch_cpu (void)
+{
+    const pid_t keeper = getpid ();
+
+    s_open_v2 ();
+    fake_file ("cgroup.controllers", "cpuset cpu io memory pids\n");
+    fake_file ("user.slice/cgroup.controllers", "memory pids\n");
+    fake_file (OWN "/cgroup.controllers", "memory pids\n");
+    s_find_v2 ("");
+    ok (s_found (OWN, 1) && !s_groups.trees[0].has_cpu, "a group to which no cpu was handed down");
+    fake_refuse ("cgroup.subtree_control", "+cpu", EACCES);
+    cb_cgroups_make (&s_groups, NOBODY, &keeper, 1);
+    ok (s_groups.kind == CB_CGROUP_V2 && !s_groups.trees[0].has_cpu &&
+            cb_cgroups_remove (&s_groups, NOBODY) == 0,
+        "who may not ask for it does without");
+    fake_refuse (NULL, NULL, 0);
+    (void)fake_writes ();
+    cb_cgroups_make (&s_groups, NOBODY, &keeper, 1);
+    const char *written = fake_writes ();
+    const char *first = strstr (written, "\ncgroup.subtree_control=+cpu\n");
+    const char *second = strstr (written, "\nuser.slice/cgroup.subtree_control=+cpu\n");
+    const char *third = strstr (written, "\n" OWN "/cgroup.subtree_control=+cpu\n");
+    ok (s_groups.trees[0].has_cpu && first != NULL && second > first && third > second,
+        "it is asked for from above");
+    ok (cb_cgroups_remove (&s_groups, NOBODY) == 0, "removed");
+    fake_close ();
+}
+
 static void
 s_test_make_refused_v2 (void)
 {
@@ -444,6 +474,7 @@ main (void)
 {
     s_test_find_v2 ();
     s_test_make_v2 ();
+    s_test_fetch_cpu ();
     s_test_make_refused_v2 ();
     s_test_stale_v2 ();
     s_test_limits_v2 ();
