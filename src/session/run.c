@@ -15,11 +15,14 @@
 
 /* An interrupt by message that has had no effect is followed by a signal. */
 #define HARD_AFTER (300 * CB_USEC_PER_MSEC)
-/* Between a reply and its idle, in either order. Output that comes after the reply (it has a
- * connection of its own, with up to the whole output on it) shows that the idle is on its way, but
- * not for ever. */
+/* Between a reply and its idle. Output that comes after the reply (it has a connection of its own,
+ * with up to the whole output on it) shows that the idle is on its way, but not for ever. */
 #define PATIENCE     (2 * CB_USEC_PER_SEC)
 #define PATIENCE_MAX (60 * CB_USEC_PER_SEC)
+/* Between an idle and its reply, which may carry a huge traceback: then a kernel that is well and
+ * has no processor needs seconds for it. Over that time it is killed; not one that was interrupted,
+ * whose reply may have been what was interrupted. */
+#define REPLY_PATIENCE (30 * CB_USEC_PER_SEC)
 /* Of an error in a reply: what a person can read. The error's output message has the whole. */
 #define ENAME_MAX     256
 #define EVALUE_MAX    16384
@@ -364,7 +367,8 @@ cb_run_on_idle (cb_run *self, cb_usec now)
         return CB_RUN_TWICE;
     self->idle = 1;
     s_stop_clock (self);
-    self->over_at = self->replied ? CB_USEC_NEVER : now + PATIENCE;
+    cb_usec patience = self->interrupted || self->timed_out ? PATIENCE : REPLY_PATIENCE;
+    self->over_at = self->replied ? CB_USEC_NEVER : now + patience;
     return CB_RUN_TAKEN;
 }
 

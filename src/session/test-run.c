@@ -119,7 +119,8 @@ s_test_late (void)
     run = s_run (0);
     (void)cb_run_on_idle (run, 101 * SEC);
     char words[200];
-    ok (cb_run_tick (run, 103 * SEC) == CB_RUN_KILL &&
+    ok (cb_run_tick (run, 130 * SEC) == CB_RUN_WAIT &&
+            cb_run_tick (run, 131 * SEC) == CB_RUN_KILL &&
             cb_run_kill_words (run, words, sizeof words) == 0,
         "idle without a reply ends the kernel: %s", words);
     cb_run_destroy (&run);
@@ -152,8 +153,8 @@ s_test_wall_while_waiting_for_idle (void)
     run = s_run (SEC);
     (void)cb_run_on_idle (run, 100 * SEC + 500 * MSEC);
     char words[200];
-    ok (cb_run_tick (run, 102 * SEC) == CB_RUN_WAIT &&
-            cb_run_tick (run, 103 * SEC) == CB_RUN_KILL &&
+    ok (cb_run_tick (run, 130 * SEC) == CB_RUN_WAIT &&
+            cb_run_tick (run, 131 * SEC) == CB_RUN_KILL &&
             cb_run_kill_words (run, words, sizeof words) == 0,
         "idle without a reply is judged as such: %s", words);
     cb_run_destroy (&run);
