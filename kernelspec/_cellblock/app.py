@@ -18,7 +18,7 @@ from ipykernel.kernelapp import IPKernelApp
 from traitlets.config import Config
 
 from . import hints, interrupts, magics, packing
-from .connection import read_connection
+from .connection import CHANNELS, read_connection
 from .streams import CellIOPub
 
 # Where the debugger's thread reaches the shell channel within this process.
@@ -82,9 +82,9 @@ class CellApp(IPKernelApp):
     write_connection_file = cleanup_connection_file = init_connection_file
 
     def log_connection_info(self):
-        """Tell nobody how to connect; only the kernel's own record."""
+        """Tell nobody how to connect; connect_reply has the ports of the session's file."""
         channels = ("shell", "iopub", "stdin", "hb", "control")
-        self._ports = {name: getattr(self, name + "_port") for name in channels}
+        self._ports = {name: CHANNELS.index(name) + 1 for name in channels}
 
     def _bind_socket(self, s, port):
         bind_to(s, port)

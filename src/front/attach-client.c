@@ -167,6 +167,14 @@ s_on_noise (cb_zpeer *peer, cb_zmsg *raw, void *context)
 }
 
 static void
+s_on_subscribed (cb_zpeer *peer, cb_part topic, void *context)
+{
+    cb_connection *self = context;
+
+    cb_readers_welcome (cb_session_readers (self->door->session), peer, topic);
+}
+
+static void
 s_on_beat (cb_zpeer *peer, cb_zmsg *raw, void *context)
 {
     cb_connection *self = context;
@@ -203,7 +211,7 @@ s_on_closed (cb_zpeer *peer, const cb_err *reason, void *context)
 #define EVENTS(handler)                                                              \
     {                                                                                \
         .on_ready = s_on_ready, .on_message = (handler), .on_drained = s_on_drained, \
-        .on_closed = s_on_closed                                                     \
+        .on_closed = s_on_closed, .on_subscribed = s_on_subscribed                   \
     }
 
 static const struct {

@@ -93,7 +93,7 @@ on_late (cb_source *source, void *context)
     cb_loop_exit (context, 1);
 }
 
-static const cb_zpeer_events s_events = {on_ready, on_message, NULL, on_closed, NULL, NULL};
+static const cb_zpeer_events s_events = {on_ready, on_message, NULL, on_closed, NULL, NULL, NULL};
 
 static void
 s_open (s_end *end, const char *type, int fd, cb_quota *quota)

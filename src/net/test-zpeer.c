@@ -117,7 +117,8 @@ on_closed (cb_zpeer *peer, const cb_err *reason, void *context)
     cb_loop_exit (end->world->loop, 2);
 }
 
-static const cb_zpeer_events s_events = {on_ready, on_message, on_drained, on_closed, NULL, NULL};
+static const cb_zpeer_events s_events = {on_ready, on_message, on_drained, on_closed,
+                                         NULL,     NULL,       NULL};
 
 static void
 s_open_end (s_world *world, s_end *end, int fd, const cb_zpeer_options *options)

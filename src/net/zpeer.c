@@ -104,6 +104,8 @@ s_take_events (cb_zpeer *self, int *messages_left, cb_err *err)
             s_on_ready (self);
         if (event.kind == CB_ZMTP_SKIPPED && self->events->on_skipped != NULL)
             self->events->on_skipped (self, event.skipped, self->context);
+        if (event.kind == CB_ZMTP_SUBSCRIBE && self->events->on_subscribed != NULL)
+            self->events->on_subscribed (self, event.topic, self->context);
         if (event.kind == CB_ZMTP_MESSAGE) {
             self->events->on_message (self, event.message, self->context);
             cb_zmsg_destroy (&event.message);

@@ -32,6 +32,8 @@ typedef struct cb_zpeer_events {
     void (*on_skipped) (cb_zpeer *peer, uint64_t bytes, void *context);
     /* All that came was looked at. May be NULL; must not destroy the peer. */
     void (*on_starved) (cb_zpeer *peer, void *context);
+    /* We publish, and it wants a topic that it did not want before. May be NULL. */
+    void (*on_subscribed) (cb_zpeer *peer, cb_part topic, void *context);
 } cb_zpeer_events;
 
 typedef struct cb_zpeer_options {

@@ -39,13 +39,21 @@ s_find (const cb_session *self, const char *msg_id)
     return entry;
 }
 
+/* It is over, and no other has begun since. */
+static int
+s_is_last (const cb_session *self, const char *msg_id)
+{
+    const cb_saved *saved = self->kernel != NULL ? cb_session_saved_ (self) : NULL;
+
+    return saved != NULL && saved->what == CB_SAVED_OVER && strcmp (saved->run.msg_id, msg_id) == 0;
+}
+
 int
 cb_session_has_cell (const cb_session *self, const char *msg_id)
 {
     if (s_find (self, msg_id) != NULL)
         return 1;
-    const cb_saved *saved = self->kernel != NULL ? cb_session_saved_ (self) : NULL;
-    return saved != NULL && saved->what == CB_SAVED_OVER && strcmp (saved->run.msg_id, msg_id) == 0;
+    return s_is_last (self, msg_id) || cb_left_find_ (self, msg_id) != NULL;
 }
 
 int
@@ -80,6 +88,7 @@ s_resume_entry (cb_session *self, cb_entry *entry, const cb_resume *resume)
                       .after = resume->after,
                       .told = cb_fanout_told (entry->fanout),
                       .has_begun = runs,
+                      .forgotten_bytes = cb_session_saved_ (self)->journal.begin,
                       .ahead = runs ? 0 : s_ahead (self, entry)};
 
     if (runs)
@@ -91,15 +100,10 @@ s_resume_entry (cb_session *self, cb_entry *entry, const cb_resume *resume)
         cb_session_ask_on_ (self);
 }
 
-void
-cb_session_resume (cb_session *self, const char *msg_id, const cb_resume *resume)
+/* The last one, which is over. */
+static void
+s_resume_last (cb_session *self, const cb_resume *resume)
 {
-    cb_entry *entry = s_find (self, msg_id);
-
-    if (entry != NULL) {
-        s_resume_entry (self, entry, resume);
-        return;
-    }
     const cb_saved *saved = cb_session_saved_ (self);
     const cb_page *page = cb_kernel_page (self->kernel);
     cb_retold rest = {.peer = resume->peer,
@@ -107,7 +111,8 @@ cb_session_resume (cb_session *self, const char *msg_id, const cb_resume *resume
                       .header = {page->shared->header, saved->header_size},
                       .after = resume->after,
                       .told = saved->told_before,
-                      .has_begun = 1};
+                      .has_begun = 1,
+                      .forgotten_bytes = saved->journal.begin};
     cb_runs_resend_ (self, &rest);
     /* Its client has it all. */
     if (self->linger_at != CB_USEC_NEVER)
@@ -115,6 +120,24 @@ cb_session_resume (cb_session *self, const char *msg_id, const cb_resume *resume
     if (self->wait_until != CB_USEC_NEVER)
         self->wait_until = cb_now ();
     cb_session_arm_ (self);
+}
+
+void
+cb_session_resume (cb_session *self, const char *msg_id, const cb_resume *resume)
+{
+    cb_entry *entry = s_find (self, msg_id);
+    const cb_left *left = cb_left_find_ (self, msg_id);
+
+    if (entry != NULL) {
+        s_resume_entry (self, entry, resume);
+    } else if (s_is_last (self, msg_id)) {
+        s_resume_last (self, resume);
+    } else if (left != NULL) {
+        cb_retold rest = cb_left_retold_ (left);
+        rest.peer = resume->peer;
+        rest.after = resume->after;
+        cb_runs_resend_ (self, &rest);
+    }
 }
 
 void

@@ -57,7 +57,8 @@ s_finish_running (cb_session *self, json_t *artifacts, const char *trouble)
 
     cb_guests_forget_question_ (self);
     entry->kind->finish (entry, artifacts, trouble);
-    int absent = entry->fanout != NULL && cb_fanout_is_absent (entry->fanout);
+    int absent = entry->fanout != NULL && cb_fanout_is_awaited (entry->fanout);
+    self->is_left = entry->fanout != NULL && cb_fanout_is_absent (entry->fanout);
     cb_entry_destroy (&entry);
     s_after_run (self, absent);
 }
@@ -188,14 +189,6 @@ s_progress (cb_session *self)
     cb_session_arm_ (self);
 }
 
-/* Whose the entry is; 0: nobody's that is known. One that a broker before us began has its guest
- * alone. */
-static uint64_t
-s_client_of (const cb_entry *entry)
-{
-    return entry->client == 0 && entry->guest != NULL ? entry->guest->number : entry->client;
-}
-
 static void
 s_on_reply (cb_session *self, cb_jmsg *message)
 {
@@ -222,8 +215,6 @@ s_on_reply (cb_session *self, cb_jmsg *message)
     }
     cb_kernel_hold (self->kernel, CB_CHANNEL_SHELL);
     cb_hits_judge_ (self);
-    if (entry->stop_on_error && cb_run_raised (run))
-        cb_requests_abort_ (self, s_client_of (entry));
     s_progress (self);
 }
 
@@ -304,23 +295,38 @@ s_on_iopub (cb_session *self, cb_jmsg *message)
 
 /* ---- a request that is no cell ---- */
 
+/* Reply and idle are here, or the second of them is awaited a little: nothing of the next request
+ * comes between. */
+static void
+s_on_half (cb_session *self)
+{
+    cb_entry *entry = self->running;
+
+    if (entry->replied && entry->idle_told) {
+        cb_cells_answered_ (self);
+    } else if (entry->over_at == CB_USEC_NEVER) {
+        entry->over_at = cb_now () + REPLY_PATIENCE;
+        cb_session_arm_ (self);
+    }
+}
+
 static void
 s_on_question (cb_session *self, cb_channel channel, cb_jmsg *message)
 {
+    cb_entry *entry = self->running;
+
     if (channel == CB_CHANNEL_IOPUB) {
         int idle = message->type != NULL && message->type->role == CB_ROLE_STATUS &&
                    cb_cells_is_idle_ (message);
-        self->running->idle_told |= idle;
+        entry->idle_told |= idle;
         cb_guests_on_iopub_ (self, message);
-        if (idle && self->running->over_at == CB_USEC_NEVER) {
-            self->running->over_at = cb_now () + REPLY_PATIENCE;
-            cb_session_arm_ (self);
-        }
+        if (idle)
+            s_on_half (self);
     } else if (channel == CB_CHANNEL_SHELL && (cb_queries_on_reply_ (self, message) ||
                                                cb_guests_on_reply_ (self, channel, message))) {
-        self->running->replied = 1;
+        entry->replied = 1;
         cb_kernel_page (self->kernel)->shared->given = 1;
-        cb_cells_answered_ (self);
+        s_on_half (self);
     } else {
         cb_kernel_refuse (self->kernel, channel, message, "not what was asked for");
     }
@@ -453,6 +459,7 @@ s_begin (cb_session *self)
     /* That it runs is in force. */
     cb_waiting_forget_ (self, entry);
     cb_runs_tell_places_ (self, entry->client);
+    cb_places_look_ (self);
     if (result < 0) {
         /* Its end is on the way, or it does not read: either way this kernel is done for. */
         cb_kernel_kill (self->kernel, err.text);

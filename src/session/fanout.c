@@ -30,6 +30,7 @@ struct cb_fanout {
     size_t n_readers;
     cb_keep keep;   /* commit NULL: nothing is kept */
     uint64_t told;  /* to the first reader, before it was kept */
+    int has_left;   /* the first reader went while we were here: it is not waited for */
     int ending;     /* what follows waits for the end */
     cb_zmsg **last; /* owned: that; a message, owned, each */
     size_t n_last;
@@ -116,6 +117,12 @@ cb_fanout_is_absent (const cb_fanout *self)
     return self->n_readers == 1 && self->readers[0].asker.peer == NULL;
 }
 
+int
+cb_fanout_is_awaited (const cb_fanout *self)
+{
+    return cb_fanout_is_absent (self) && !self->has_left;
+}
+
 void
 cb_fanout_last_words (cb_fanout *self)
 {
@@ -135,6 +142,7 @@ void
 cb_fanout_resume (cb_fanout *self, cb_zpeer *peer)
 {
     self->readers[0].asker.peer = peer;
+    self->has_left = 0;
 }
 
 /* Without memory for it the message goes out at once. */
@@ -194,17 +202,27 @@ cb_fanout_remove (cb_fanout *self, const cb_zpeer *peer)
     for (size_t i = self->n_readers; i-- > 0;) {
         if (self->readers[i].asker.peer != peer)
             continue;
+        /* He may come back, or somebody with his request's id. */
+        if (s_is_kept (self, &self->readers[i])) {
+            self->readers[i].asker.peer = NULL;
+            self->has_left = 1;
+            continue;
+        }
         s_reader_done (&self->readers[i]);
         self->readers[i] = self->readers[--self->n_readers];
         self->readers[self->n_readers] = (reader){.lost_messages = 0};
     }
-    return self->n_readers;
+    return cb_fanout_readers (self);
 }
 
 size_t
 cb_fanout_readers (const cb_fanout *self)
 {
-    return self->n_readers;
+    size_t n = 0;
+
+    for (size_t i = 0; i < self->n_readers; i++)
+        n += self->readers[i].asker.peer != NULL;
+    return n;
 }
 
 const cb_asker *

@@ -46,10 +46,13 @@ void cb_fanout_has_lost (cb_fanout *self, uint64_t messages, uint64_t bytes);
 cb_part cb_fanout_header (const cb_fanout *self);
 /* Whether all readers are gone, but for those who may come back. */
 int cb_fanout_is_absent (const cb_fanout *self);
+/* Whether that is because a broker before us died, so that all of them come back at once. */
+int cb_fanout_is_awaited (const cb_fanout *self);
 /* What follows is in force together, and goes out with cb_fanout_finish. */
 void cb_fanout_last_words (cb_fanout *self);
 
-/* Drops the readers behind that connection; how many are left. */
+/* Drops the readers behind that connection; how many are left. The first one of a run that is kept
+ * may come back. */
 size_t cb_fanout_remove (cb_fanout *self, const cb_zpeer *peer);
 /* How many read. */
 size_t cb_fanout_readers (const cb_fanout *self);

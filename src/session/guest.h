@@ -20,7 +20,8 @@ typedef struct cb_guest {
     uint64_t number;                    /* kept by the session: whose turn it is; 0: none yet */
     size_t n_waiting;                   /* kept by the session */
     size_t waiting_bytes;
-    size_t n_asked; /* kept by session/asked: questions without an answer */
+    uint64_t looked_at; /* kept by session/places */
+    size_t n_asked;     /* kept by session/asked: questions without an answer */
 } cb_guest;
 
 #endif

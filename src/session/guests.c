@@ -43,8 +43,11 @@ void
 cb_guests_status_ (cb_session *self, const char *state, cb_part parent)
 {
     cb_owned (cb_json) json_t *content = json_pack ("{s:s}", "execution_state", state);
-    cb_word word = {"status", "status", parent, content,
-                    strcmp (state, "idle") == 0 ? CB_NEWS_IDLE : CB_NEWS_STATUS};
+    cb_word word = {.topic = "status",
+                    .msg_type = "status",
+                    .parent = parent,
+                    .content = content,
+                    .news = strcmp (state, "idle") == 0 ? CB_NEWS_IDLE : CB_NEWS_STATUS};
 
     s_word (self, &word);
 }
@@ -61,8 +64,11 @@ void
 cb_guests_stream_ (cb_session *self, cb_part parent, const json_t *content)
 {
     int is_error = strcmp (json_string_value (json_object_get (content, "name")), "stderr") == 0;
-    cb_word word = {is_error ? "stream.stderr" : "stream.stdout", "stream", parent, content,
-                    CB_NEWS_STATUS};
+    cb_word word = {.topic = is_error ? "stream.stderr" : "stream.stdout",
+                    .msg_type = "stream",
+                    .parent = parent,
+                    .content = content,
+                    .news = CB_NEWS_STATUS};
 
     s_word (self, &word);
 }
@@ -71,7 +77,11 @@ void
 cb_guests_close_comm_ (cb_session *self, cb_part parent, const char *comm_id)
 {
     cb_owned (cb_json) json_t *content = json_pack ("{s:s, s:{}}", "comm_id", comm_id, "data");
-    cb_word word = {"comm_close", "comm_close", parent, content, CB_NEWS_STATUS};
+    cb_word word = {.topic = "comm_close",
+                    .msg_type = "comm_close",
+                    .parent = parent,
+                    .content = content,
+                    .news = CB_NEWS_STATUS};
 
     s_word (self, &word);
 }
@@ -79,7 +89,11 @@ cb_guests_close_comm_ (cb_session *self, cb_part parent, const char *comm_id)
 void
 cb_guests_error_ (cb_session *self, cb_part parent, const json_t *content)
 {
-    cb_word word = {"error", "error", parent, content, CB_NEWS_STATUS};
+    cb_word word = {.topic = "error",
+                    .msg_type = "error",
+                    .parent = parent,
+                    .content = content,
+                    .news = CB_NEWS_STATUS};
 
     s_word (self, &word);
 }

@@ -75,11 +75,18 @@ cb_entry_msg_id_ (const cb_entry *entry)
     return entry->run != NULL ? cb_run_msg_id (entry->run) : entry->request->msg_id;
 }
 
+uint64_t
+cb_entry_client_ (const cb_entry *entry)
+{
+    return entry->client == 0 && entry->guest != NULL ? entry->guest->number : entry->client;
+}
+
 void
 cb_cells_unlink_ (cb_session *self, cb_entry **at)
 {
     cb_entry *entry = *at;
 
+    cb_places_leave_ (entry);
     *at = entry->next;
     entry->next = NULL;
     self->n_queued--;
@@ -102,7 +109,7 @@ cb_cells_fail_queued_ (cb_session *self)
 }
 
 int
-cb_cells_check_ (const cb_session *self, const char *msg_id, cb_err *err)
+cb_cells_takes_ (const cb_session *self, cb_err *err)
 {
     if (self->state == CB_SESSION_STOPPING)
         return cb_fail (err, CB_E_GONE, "session '%s' is stopping", self->name);
@@ -111,6 +118,13 @@ cb_cells_check_ (const cb_session *self, const char *msg_id, cb_err *err)
                         "session '%s' is dead (%s); restart it with: cellblock "
                         "restart %s",
                         self->name, self->death.text, self->name);
+    return 0;
+}
+
+int
+cb_cells_check_ (const cb_session *self, const char *msg_id, cb_err *err)
+{
+    CB_TRY (cb_cells_takes_ (self, err));
     for (const cb_entry *entry = self->queue; entry != NULL; entry = entry->next)
         if (strcmp (cb_entry_msg_id_ (entry), msg_id) == 0)
             return cb_fail (err, CB_E_INVALID, "the message id is in use");
@@ -162,6 +176,7 @@ cb_cells_append_ (cb_session *self, cb_entry *entry)
     entry->next = *at;
     *at = entry;
     entry->told = ahead;
+    entry->queued_at = cb_now ();
     if (self->state != CB_SESSION_IDLE || self->queue != entry || cb_session_waits_ (self))
         cb_waiting_keep_ (self, entry);
     self->n_queued++;
@@ -173,6 +188,8 @@ cb_cells_append_ (cb_session *self, cb_entry *entry)
     }
     cb_session_touch (self);
     cb_cells_next_ (self);
+    cb_places_look_ (self);
+    cb_session_arm_ (self);
     return ahead;
 }
 

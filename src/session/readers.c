@@ -206,6 +206,26 @@ cb_readers_remove (cb_readers *self, const cb_zpeer *peer)
     *gone = self->readers[--self->n_readers];
 }
 
+/* To who subscribed alone: others do not wait for one, and have nothing between what belongs to one
+ * request. It has no parent, as nobody's request caused it. A reader who does not read has none. */
+void
+cb_readers_welcome (cb_readers *self, cb_zpeer *peer, cb_part topic)
+{
+    cb_err err = CB_ERR_INIT;
+    json_t *subscription = json_stringn (topic.data != NULL ? topic.data : "", topic.size);
+    cb_owned (cb_json) json_t *content = json_pack ("{s:o*}", "subscription", subscription);
+    cb_jmsg_draft draft = {
+        .leading = &topic, .n_leading = 1, .msg_type = "iopub_welcome", .content = content};
+
+    /* A topic that is not UTF-8 is not to be said in JSON. */
+    if (subscription == NULL || content == NULL)
+        return;
+    cb_owned (cb_zmsg) cb_zmsg *message = cb_jmsg_write (self->signer, &draft, &err);
+    if (message == NULL || cb_send_fair (peer, message, FAIR_QUEUE, &err) < 0)
+        cb_log_debug ("a reader cannot be welcomed", CB_STR ("session", self->session),
+                      CB_STR ("why", err.text));
+}
+
 size_t
 cb_readers_count (const cb_readers *self)
 {
@@ -388,6 +408,7 @@ cb_readers_tell (cb_readers *self, const cb_word *word)
                            .n_leading = 1,
                            .msg_type = word->msg_type,
                            .parent = word->parent,
+                           .metadata = word->metadata,
                            .content = word->content};
 
     if (!s_is_wanted (self, topic))

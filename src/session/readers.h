@@ -22,6 +22,9 @@ void cb_readers_destroy (cb_readers **self);
 int cb_readers_add (cb_readers *self, cb_zpeer *peer, cb_err *err)
     __attribute__ ((warn_unused_result));
 void cb_readers_remove (cb_readers *self, const cb_zpeer *peer);
+/* Its on_subscribed: the `iopub_welcome` of JEP 65, for those who wait until they hear everything.
+ */
+void cb_readers_welcome (cb_readers *self, cb_zpeer *peer, cb_part topic);
 /* Its on_drained: a reader that was paused is told what it lost and reads on. */
 void cb_readers_drained (cb_readers *self, const cb_zpeer *peer);
 size_t cb_readers_count (const cb_readers *self);
@@ -52,6 +55,7 @@ typedef struct cb_word {
     cb_part parent; /* header of the request it belongs to; empty: none */
     const json_t *content;
     cb_news news;
+    cb_part metadata; /* empty: none */
 } cb_word;
 void cb_readers_tell (cb_readers *self, const cb_word *word);
 

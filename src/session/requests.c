@@ -2,7 +2,7 @@
  *
  * Requests on shell take their turn with everybody's cells, one with the kernel at a time, so the
  * session always knows what runs and whose it is. Requests on control go to the kernel at once.
- * Four types mean something to the session itself and have a row in s_rows; whatever else comes
+ * Some types mean something to the session itself and have a row in s_rows; whatever else comes
  * passes untouched. A kernel never hears of stop_on_error: IPython's aborts what others sent. */
 #include "session/session-int.h"
 
@@ -18,12 +18,14 @@
 
 static int s_send_cell (cb_entry *self, cb_err *err);
 static int s_send_other (cb_entry *self, cb_err *err);
+static int s_send_aborted (cb_entry *self, cb_err *err);
 static void s_finish_cell (cb_entry *self, json_t *artifacts, const char *trouble);
 static void s_finish_other (cb_entry *self, json_t *artifacts, const char *trouble);
 static void s_fail (cb_entry *self, const cb_death *death);
 
 const cb_entry_kind cb_requests_cell_ = {s_send_cell, s_finish_cell, s_fail};
 const cb_entry_kind cb_requests_other_ = {s_send_other, s_finish_other, s_fail};
+static const cb_entry_kind s_aborted = {s_send_aborted, s_finish_other, s_fail};
 
 static cb_part
 s_header (const cb_entry *self)
@@ -99,6 +101,13 @@ s_fail (cb_entry *self, const cb_death *death)
     s_fail_with (self, error);
 }
 
+static int
+s_is_under_way (const cb_session *self, const char *msg_id)
+{
+    return cb_asked_find (&self->asked, msg_id) != NULL ||
+           (self->running != NULL && strcmp (cb_entry_msg_id_ (self->running), msg_id) == 0);
+}
+
 void
 cb_session_refuse (cb_session *self, cb_guest *guest, const cb_request_from *from,
                    const cb_err *why)
@@ -107,9 +116,13 @@ cb_session_refuse (cb_session *self, cb_guest *guest, const cb_request_from *fro
     cb_owned (cb_json) json_t *error =
         cb_guests_error_content_ (cb_err_name (why->code), why->text);
 
-    cb_guests_status_ (self, "busy", header);
+    /* Others must not take it for the end of what has the same id. */
+    int alone = !s_is_under_way (self, from->message->msg_id);
+    if (alone)
+        cb_guests_status_ (self, "busy", header);
     s_reply (self, guest, from, error);
-    cb_guests_status_ (self, "idle", header);
+    if (alone)
+        cb_guests_status_ (self, "idle", header);
 }
 
 /* ---- the queue's side ---- */
@@ -173,6 +186,38 @@ s_send_other (cb_entry *self, cb_err *err)
     return CB_ENTRY_PASSED;
 }
 
+void
+cb_requests_abort_ (cb_entry *self)
+{
+    cb_places_leave_ (self);
+    cb_run_destroy (&self->run);
+    self->kind = &s_aborted;
+    self->aborted = 1;
+    cb_waiting_told_ (self);
+}
+
+/* A cell of this client raised: its own that wait are answered `aborted` when it is their turn, as
+ * by IPython's kernel, so that his answers keep the order of his questions. */
+static void
+s_abort (cb_session *self, uint64_t client)
+{
+    for (cb_entry *entry = self->queue; entry != NULL; entry = entry->next)
+        if (entry->client == client && entry->kind == &cb_requests_cell_)
+            cb_requests_abort_ (entry);
+}
+
+static int
+s_send_aborted (cb_entry *self, cb_err *err)
+{
+    cb_owned (cb_json) json_t *aborted = json_pack ("{s:s}", "status", "aborted");
+
+    (void)err;
+    cb_guests_status_ (self->session, "busy", s_header (self));
+    s_reply_to (self, aborted);
+    s_tell_idle (self);
+    return CB_ENTRY_PASSED;
+}
+
 static void
 s_finish_cell (cb_entry *self, json_t *artifacts, const char *trouble)
 {
@@ -195,6 +240,9 @@ s_finish_cell (cb_entry *self, json_t *artifacts, const char *trouble)
         s_fail_with (self, error);
     }
     s_tell_idle (self);
+    /* Behind the idle, so that nothing comes between what belongs to this cell. */
+    if (self->stop_on_error && cb_run_raised (self->run))
+        s_abort (session, cb_entry_client_ (self));
     cb_save_over_ (session, 0);
 }
 
@@ -220,26 +268,6 @@ s_finish_other (cb_entry *self, json_t *artifacts, const char *trouble)
     cb_save_asked_ (self->session);
 }
 
-void
-cb_requests_abort_ (cb_session *self, uint64_t client)
-{
-    cb_owned (cb_json) json_t *aborted = json_pack ("{s:s}", "status", "aborted");
-
-    for (cb_entry **at = &self->queue; *at != NULL;) {
-        cb_entry *entry = *at;
-        if (entry->client != client || entry->kind != &cb_requests_cell_) {
-            at = &entry->next;
-            continue;
-        }
-        cb_cells_unlink_ (self, at);
-        cb_guests_status_ (self, "busy", s_header (entry));
-        s_reply_to (entry, aborted);
-        s_tell_idle (entry);
-        cb_entry_destroy (&entry);
-    }
-    cb_session_commit_ (self);
-}
-
 /* ---- entries ---- */
 
 static int
@@ -263,7 +291,7 @@ static int
 s_entry_new (cb_session *session, cb_guest *guest, cb_request_from *from, cb_entry **ret_entry,
              cb_err *err)
 {
-    CB_TRY (cb_cells_check_ (session, from->message->msg_id, err));
+    CB_TRY (cb_cells_takes_ (session, err));
     CB_TRY (s_check_room (session, guest, from->message, err));
     cb_entry *self = calloc (1, sizeof *self);
     if (self == NULL)
@@ -293,7 +321,7 @@ s_ask_control (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err 
 {
     const cb_jmsg *message = from->message;
 
-    CB_TRY (cb_cells_check_ (self, message->msg_id, err));
+    CB_TRY (cb_cells_takes_ (self, err));
     if (self->kernel == NULL)
         return cb_fail (err, CB_E_BUSY, "the kernel is %s", cb_session_state_name (self->state));
     CB_TRY (cb_asked_add (&self->asked, guest, from->channel, message, err));
@@ -376,6 +404,54 @@ s_ask_comm (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *er
     return 0;
 }
 
+/* IPython's kernel answers nothing to a cell whose fields are not what it expects, which looks like
+ * a broken kernel: what is missing is what the specification says it is then, the rest is refused.
+ */
+static int
+s_complete_cell (json_t *content, int *ret_silent, cb_err *err)
+{
+    json_t *expressions = NULL;
+    int silent = 0;
+    int store = 0;
+
+    if (!json_is_string (json_object_get (content, "code")))
+        return cb_fail (err, CB_E_INVALID, "content: 'code' is not a string");
+    CB_TRY (cb_json_get_bool (content, "silent", 0, &silent, err));
+    CB_TRY (cb_json_get_bool (content, "store_history", !silent, &store, err));
+    CB_TRY (cb_json_get_object (content, "user_expressions", &expressions, err));
+    (void)json_object_set_new (content, "silent", json_boolean (silent));
+    (void)json_object_set_new (content, "store_history", json_boolean (store));
+    if (expressions == NULL)
+        (void)json_object_set_new (content, "user_expressions", json_object ());
+    *ret_silent = silent;
+    return 0;
+}
+
+/* A kernel without a debugger answers {}, of which no frontend can make anything. This is an error
+ * to Jupyter's clients and to those of the Debug Adapter Protocol, which travels in it. */
+static int
+s_ask_debug (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *err)
+{
+    static const char why[] = "the debugger needs a profile with loopback = on";
+    cb_part header = from->message->dicts[CB_DICT_HEADER];
+
+    if (self->profile.jail.loopback)
+        return s_ask_other (self, guest, from, err);
+    const json_t *asked = cb_jmsg_content (from->message, err);
+    if (asked == NULL)
+        return -CB_E_INVALID;
+    cb_owned (cb_json) json_t *content = cb_guests_error_content_ (cb_err_name (CB_E_DENIED), why);
+    (void)json_object_set_new (content, "type", json_string ("response"));
+    (void)json_object_set (content, "request_seq", json_object_get (asked, "seq"));
+    (void)json_object_set (content, "command", json_object_get (asked, "command"));
+    (void)json_object_set_new (content, "success", json_false ());
+    (void)json_object_set_new (content, "message", json_string (why));
+    cb_guests_status_ (self, "busy", header);
+    s_reply (self, guest, from, content);
+    cb_guests_status_ (self, "idle", header);
+    return 0;
+}
+
 /* What of an execute_request is for the session, and what the kernel gets. */
 static int
 s_read_cell (cb_request_from *from, int can_ask, cb_entry *flags, cb_err *err)
@@ -385,8 +461,7 @@ s_read_cell (cb_request_from *from, int can_ask, cb_entry *flags, cb_err *err)
 
     if (content == NULL)
         return -CB_E_INVALID;
-    if (!json_is_string (json_object_get (content, "code")))
-        return cb_fail (err, CB_E_INVALID, "content: 'code' is not a string");
+    CB_TRY (s_complete_cell (content, &flags->silent, err));
     CB_TRY (cb_json_get_bool (content, "stop_on_error", 1, &flags->stop_on_error, err));
     CB_TRY (cb_json_get_bool (content, "allow_stdin", 0, &flags->may_ask, err));
     flags->may_ask &= can_ask;
@@ -428,6 +503,7 @@ s_ask_execute (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err 
     entry->content = cb_take (content);
     entry->stop_on_error = flags.stop_on_error;
     entry->may_ask = flags.may_ask;
+    entry->silent = flags.silent;
     self->executions++;
     (void)cb_cells_append_ (self, entry);
     return 0;
@@ -469,7 +545,11 @@ s_shut_down (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *e
 {
     cb_owned (cb_json) json_t *ok = json_pack ("{s:s, s:b}", "status", "ok", "restart", 0);
     cb_part header = from->message->dicts[CB_DICT_HEADER];
-    cb_word word = {"shutdown_reply", "shutdown_reply", header, ok, CB_NEWS_STATUS};
+    cb_word word = {.topic = "shutdown_reply",
+                    .msg_type = "shutdown_reply",
+                    .parent = header,
+                    .content = ok,
+                    .news = CB_NEWS_STATUS};
 
     s_reply (self, guest, from, ok);
     cb_readers_tell (self->readers, &word);
@@ -519,13 +599,10 @@ static const struct {
     const char *name;
     on_ask *on_ask;
 } s_rows[] = {
-    {"comm_close", s_ask_comm},
-    {"comm_msg", s_ask_comm},
-    {"comm_open", s_ask_comm},
-    {"execute_request", s_ask_execute},
-    {"interrupt_request", s_ask_interrupt},
-    {"kernel_info_request", s_ask_info},
-    {"shutdown_request", s_ask_shutdown},
+    {"comm_close", s_ask_comm},          {"comm_msg", s_ask_comm},
+    {"comm_open", s_ask_comm},           {"debug_request", s_ask_debug},
+    {"execute_request", s_ask_execute},  {"interrupt_request", s_ask_interrupt},
+    {"kernel_info_request", s_ask_info}, {"shutdown_request", s_ask_shutdown},
 };
 
 int

@@ -238,6 +238,16 @@ s_on_journal (cb_zmsg *message, uint64_t number, void *context)
         cb_log_debug ("a client cannot be told", CB_STR ("why", err.text));
 }
 
+static uint64_t
+s_retell (const cb_session *self, const cb_retold *what, uint64_t from, cb_on_journal *on_message)
+{
+    if (what->left != NULL)
+        return cb_left_tell_ (what->left, from, on_message, what->peer);
+    const cb_tape tape = {cb_kernel_page (self->kernel), CB_AREA_JOURNAL};
+    return cb_journal_tell (&cb_session_saved_ (self)->journal, &tape, from, on_message,
+                            what->peer);
+}
+
 void
 cb_runs_resend_ (const cb_session *self, const cb_retold *what)
 {
@@ -250,14 +260,12 @@ cb_runs_resend_ (const cb_session *self, const cb_retold *what)
         s_tell_past (self, what, "queued", s_queued (self, what->run, what->ahead));
     if (!what->has_begun)
         return;
-    const cb_journal *journal = &cb_session_saved_ (self)->journal;
-    const cb_tape tape = {cb_kernel_page (self->kernel), CB_AREA_JOURNAL};
-    uint64_t lost = cb_journal_tell (journal, &tape, from, NULL, NULL);
+    uint64_t lost = s_retell (self, what, from, NULL);
     if (lost > 0)
         s_tell_past (self, what, "lost",
-                     json_pack ("{s:I, s:I, s:b}", "bytes", (json_int_t)journal->begin, "messages",
-                                (json_int_t)lost, "forgotten", 1));
-    (void)cb_journal_tell (journal, &tape, from, s_on_journal, what->peer);
+                     json_pack ("{s:I, s:I, s:b}", "bytes", (json_int_t)what->forgotten_bytes,
+                                "messages", (json_int_t)lost, "forgotten", 1));
+    (void)s_retell (self, what, from, s_on_journal);
 }
 
 static int

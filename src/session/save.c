@@ -142,6 +142,7 @@ cb_save_begin_ (cb_session *self, cb_entry *entry)
     cb_saved *saved = cb_session_saved_ (self);
     cb_part header = s_header_of (entry);
 
+    cb_left_keep_ (self);
     saved->what = CB_SAVED_NOTHING;
     page->shared->given = 0;
     saved->told_before = entry->fanout != NULL ? cb_fanout_told (entry->fanout) : 0;
@@ -168,8 +169,8 @@ cb_save_asking_ (cb_session *self, const cb_entry *entry)
     cb_part header = entry->request->dicts[CB_DICT_HEADER];
     cb_part id = cb_entry_identity_ (entry);
 
-    if (entry->answered || entry->query.on_answer != NULL || entry->request->type == NULL ||
-        entry->request->type->reply == NULL)
+    if (entry->answered || entry->aborted || entry->query.on_answer != NULL ||
+        entry->request->type == NULL || entry->request->type->reply == NULL)
         return;
     /* The last one's is in force perhaps. */
     cb_session_commit_ (self);

@@ -1,6 +1,6 @@
 /* session-int.h - the inside of a session, for its own files only: session.c, adopt.c, cells.c,
- * runs.c, queue.c, waiting.c, guests.c, shown.c, requests.c, requests-back.c, queries.c, save.c,
- * back.c, owner.c and info.c. */
+ * runs.c, left.c, queue.c, places.c, waiting.c, guests.c, shown.c, requests.c, requests-back.c,
+ * queries.c, save.c, back.c, owner.c and info.c. */
 #ifndef CB_SESSION_SESSION_INT_H
 #define CB_SESSION_SESSION_INT_H
 
@@ -53,6 +53,10 @@ struct cb_entry {
     uint64_t client;      /* whose turn it is; stays when the client is gone */
     uint64_t round;       /* in which it has its turn */
     size_t told;          /* how many are before it, as its client was told last */
+    size_t noted;         /* the same of an attached client's; 0: nothing was told */
+    cb_usec queued_at;
+    int aborted; /* it is a cell that will not run: one before it raised */
+    int silent;  /* it is a cell that shows nothing */
     /* what a broker before us left: */
     char *identity; /* owned: the routing id of the guest who is to come back; NULL: none */
     size_t identity_size;
@@ -94,9 +98,11 @@ struct cb_session {
     cb_source *timer;
     cb_usec armed; /* when the timer fires */
     cb_entry *running;
-    cb_entry *queue;  /* by rounds */
-    uint64_t round;   /* of the one that began last */
-    uint64_t clients; /* that were given a number */
+    cb_entry *queue;   /* by rounds */
+    uint64_t round;    /* of the one that began last */
+    uint64_t clients;  /* that were given a number */
+    cb_usec places_at; /* somebody waits so long then that he is told his place */
+    uint64_t looks;    /* how often that was looked for */
     size_t n_queued;
     size_t n_cells_queued; /* of them, the control API's */
     cb_signer *signer;     /* towards those who attach; NULL while nobody can */
@@ -115,9 +121,11 @@ struct cb_session {
     cb_usec hold_until; /* nothing is read of the kernel: attached clients are on their way back */
     size_t awaited_readers;
     cb_usec ask_at; /* until then the kernel's questions wait for the cell's client to come back */
-    cb_usec wait_until; /* the next cell waits: the client of the last is to come back */
-    cb_usec linger_at;  /* an ephemeral session whose client may come back for the last words */
-    int published;      /* its connection file is there */
+    cb_usec wait_until;   /* the next cell waits: the client of the last is to come back */
+    struct cb_left *left; /* runs whose clients went away, the newest first */
+    int is_left;          /* the last run is one, and nobody has asked for it */
+    cb_usec linger_at;    /* an ephemeral session whose client may come back for the last words */
+    int published;        /* its connection file is there */
     uint64_t executions;
     uint64_t restarts;
     int by_clock; /* the kernel was ended by a cell's wall limit */
@@ -212,16 +220,30 @@ int cb_requests_is_cell_ (cb_entry *entry, const cb_run_saved *saved, cb_err *er
 int cb_requests_asking_ (cb_session *session, cb_part header, cb_entry **ret_entry, cb_err *err)
     __attribute__ ((warn_unused_result));
 /* Sends what a client of the control API was told of his run and has not had. */
+typedef struct cb_left cb_left;
 typedef struct cb_retold {
     cb_zpeer *peer;
     const char *run;
-    cb_part header; /* of its request */
-    uint64_t after; /* messages that were had */
-    uint64_t told;  /* and that there were before it began: start, queued */
-    size_t ahead;   /* of one that waits */
-    int has_begun;  /* what follows is in the journal */
+    cb_part header;      /* of its request */
+    uint64_t after;      /* messages that were had */
+    uint64_t told;       /* and that there were before it began: start, queued */
+    size_t ahead;        /* of one that waits */
+    int has_begun;       /* what follows is in the journal */
+    const cb_left *left; /* it is there, not in the journal; NULL: it is not */
+    uint64_t forgotten_bytes;
 } cb_retold;
 void cb_runs_resend_ (const cb_session *self, const cb_retold *what);
+/* left.c: runs that ended without their client. */
+/* Another cell is about to begin: what the last one's client has not heard is kept. */
+void cb_left_keep_ (cb_session *self);
+/* Borrowed until the next cell begins; NULL: it is not kept. */
+const cb_left *cb_left_find_ (const cb_session *self, const char *msg_id);
+/* What is to be told again; peer and after are the caller's to say. */
+cb_retold cb_left_retold_ (const cb_left *self);
+/* As cb_journal_tell. */
+uint64_t cb_left_tell_ (const cb_left *self, uint64_t from, cb_on_journal *on_message,
+                        void *context);
+void cb_left_done_ (cb_session *self);
 /* runs.c, requests-back.c: the entry of a cell that runs. */
 int cb_runs_restore_ (cb_session *self, const cb_saved *saved, cb_part header, cb_entry **ret_entry,
                       cb_err *err) __attribute__ ((warn_unused_result));
@@ -280,7 +302,9 @@ int cb_cells_room_ (const cb_session *self, const cb_zpeer *peer, cb_err *err)
     __attribute__ ((warn_unused_result));
 /* Takes it out of the queue; the entry is the caller's. */
 void cb_cells_unlink_ (cb_session *self, cb_entry **at);
-/* -CB_E_GONE, -CB_E_INVALID: whether the session takes a request of this id. */
+/* -CB_E_GONE: whether the session takes requests. */
+int cb_cells_takes_ (const cb_session *self, cb_err *err) __attribute__ ((warn_unused_result));
+/* -CB_E_GONE, -CB_E_INVALID: and one of this id, by which it can be asked for later. */
 int cb_cells_check_ (const cb_session *self, const char *msg_id, cb_err *err)
     __attribute__ ((warn_unused_result));
 void cb_entry_destroy (cb_entry **self);
@@ -289,6 +313,9 @@ cb_part cb_entry_identity_ (const cb_entry *self);
 /* It was left behind by a broker before us: whose it is. */
 void cb_entry_note_identity_ (cb_entry *self, cb_part identity);
 const char *cb_entry_msg_id_ (const cb_entry *self);
+/* Whose the entry is; 0: nobody's that is known. One that a broker before us began has its guest
+ * alone. */
+uint64_t cb_entry_client_ (const cb_entry *self);
 /* Charges what waits to services->cells: bytes of code, and what an entry costs beside them. */
 int cb_entry_charge_ (cb_entry *self, size_t bytes, cb_err *err)
     __attribute__ ((warn_unused_result));
@@ -301,6 +328,12 @@ int cb_cells_is_idle_ (cb_jmsg *status);
  * room, which is initialised here and is the caller's to end, or leaves it. 0: nothing of it. */
 int cb_shown_ (cb_session *self, const char *msg_type, cb_part *content, cb_buf *room)
     __attribute__ ((warn_unused_result));
+
+/* places.c */
+/* The queue has changed, or the time is there: those who wait for others are told their place. */
+void cb_places_look_ (cb_session *self);
+/* It leaves the queue: nothing of that is to remain. */
+void cb_places_leave_ (cb_entry *entry);
 
 /* guests.c: what attached clients see and say. */
 /* A message for all readers of iopub. */
@@ -339,8 +372,8 @@ json_t *cb_guests_error_content_ (const char *ename, const char *evalue);
 int cb_queries_on_reply_ (cb_session *self, cb_jmsg *message);
 
 /* requests.c: attached clients' requests in the queue. */
+/* A cell that waits will be answered `aborted`. In force at once. */
+void cb_requests_abort_ (cb_entry *entry);
 extern const cb_entry_kind cb_requests_cell_, cb_requests_other_;
-/* A cell of this client raised: its own that wait are answered `aborted`. */
-void cb_requests_abort_ (cb_session *self, uint64_t client);
 
 #endif

@@ -127,6 +127,8 @@ s_deadline (const cb_session *self)
         least = self->wait_until;
     if (self->owner.until < least)
         least = self->owner.until;
+    if (self->places_at < least)
+        least = self->places_at;
     return self->linger_at < least ? self->linger_at : least;
 }
 
@@ -159,6 +161,8 @@ s_on_time (cb_source *source, void *context)
         self->wait_until = CB_USEC_NEVER;
     cb_cells_tick_ (self, now);
     cb_cells_next_ (self);
+    if (now >= self->places_at)
+        cb_places_look_ (self);
     if (now >= self->linger_at) {
         cb_err err = CB_ERR_INIT;
         self->linger_at = CB_USEC_NEVER;
@@ -383,6 +387,7 @@ cb_session_after_death_ (cb_session *self)
 {
     int asked = self->restart_asked;
 
+    cb_left_keep_ (self);
     s_forget_kernel (self);
     self->restart_asked = 0;
     if (self->state == CB_SESSION_STOPPING)
@@ -421,6 +426,7 @@ cb_session_bare_ (const cb_services *services, cb_on_session_over *on_over, void
     self->armed = CB_USEC_NEVER;
     self->hold_until = CB_USEC_NEVER;
     self->linger_at = CB_USEC_NEVER;
+    self->places_at = CB_USEC_NEVER;
     self->ask_at = CB_USEC_NEVER;
     self->wait_until = CB_USEC_NEVER;
     if (cb_loop_at (services->loop, CB_USEC_NEVER, s_on_time, self, &self->timer, err) < 0)
@@ -476,6 +482,7 @@ cb_session_destroy (cb_session **self_at)
     cb_owner_done_ (&self->owner);
     cb_source_destroy (&self->timer);
     cb_guests_done_ (self);
+    cb_left_done_ (self);
     cb_kernel_destroy (&self->kernel);
     explicit_bzero (self->key, sizeof self->key);
     free (self);

@@ -179,7 +179,11 @@ s_print (pair *self, size_t bytes)
         abort ();
     memset (text, 'x', bytes);
     cb_owned (cb_json) json_t *content = json_pack ("{s:s, s:s}", "name", "stdout", "text", text);
-    cb_word word = {"stream.stdout", "stream", s_parent, content, CB_NEWS_OUTPUT};
+    cb_word word = {.topic = "stream.stdout",
+                    .msg_type = "stream",
+                    .parent = s_parent,
+                    .content = content,
+                    .news = CB_NEWS_OUTPUT};
     cb_readers_tell (self->readers, &word);
     free (text);
 }
@@ -188,7 +192,11 @@ static void
 s_idle (pair *self)
 {
     cb_owned (cb_json) json_t *content = json_pack ("{s:s}", "execution_state", "idle");
-    cb_word word = {"status", "status", s_parent, content, CB_NEWS_IDLE};
+    cb_word word = {.topic = "status",
+                    .msg_type = "status",
+                    .parent = s_parent,
+                    .content = content,
+                    .news = CB_NEWS_IDLE};
 
     cb_readers_tell (self->readers, &word);
 }

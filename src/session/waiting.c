@@ -132,15 +132,20 @@ cb_waiting_keep_ (cb_session *self, cb_entry *entry)
 }
 
 /* One that was just let in is about to be told that it is, and its place. */
+/* What an attached client's request that waits was told: another meaning of the same bytes. */
+enum { TOLD_NOTHING, TOLD_PLACE, TOLD_ABORTED };
+
 void
 cb_waiting_told_ (cb_entry *entry)
 {
     cb_session *self = entry->session;
 
-    if (!entry->is_kept || self->kernel == NULL || entry->fanout == NULL)
+    if (!entry->is_kept || self->kernel == NULL)
         return;
-    uint64_t told = cb_fanout_told (entry->fanout);
-    if (told == 0)
+    uint64_t told = entry->aborted ? TOLD_ABORTED : entry->noted > 0 ? TOLD_PLACE : TOLD_NOTHING;
+    if (entry->fanout != NULL)
+        told = cb_fanout_told (entry->fanout);
+    if (told == 0 && entry->fanout != NULL)
         told = entry->told > 0 ? 2 : 1;
     cb_kernel_page (self->kernel)->shared->told[entry->number % CB_PAGE_WAITING] =
         (uint8_t)(told < UINT8_MAX ? told : UINT8_MAX);
@@ -279,8 +284,14 @@ s_on_record (cb_zmsg *message, uint64_t number, void *context)
     }
     entry->number = number;
     entry->is_kept = 1;
+    entry->queued_at = cb_now ();
+    uint8_t told = shared->told[number % CB_PAGE_WAITING];
     if (entry->fanout != NULL)
-        cb_fanout_was_told (entry->fanout, shared->told[number % CB_PAGE_WAITING]);
+        cb_fanout_was_told (entry->fanout, told);
+    else if (told == TOLD_PLACE)
+        entry->noted = SIZE_MAX; /* some place */
+    else if (told == TOLD_ABORTED && entry->run != NULL)
+        cb_requests_abort_ (entry);
     s_insert (session, entry);
 }
 

@@ -46,6 +46,9 @@ MESSAGES = [
                                         "arguments": {}}, {}, [], [], False),
     ("unknown", "experimental.thing", {"any": [None, True, -0.5, {"deep": [[[]]]}]}, {}, [], [],
      False),
+    ("iopub_welcome", "iopub_welcome", {"subscription": ""}, {}, [b""], [], False),
+    ("execute_reply-aborted", "execute_reply", {"status": "aborted"}, {}, [b"client-1"], [], True),
+    ("clear_output", "clear_output", {"wait": False}, {}, [b"clear_output"], [], True),
 ]
 
 

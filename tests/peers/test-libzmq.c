@@ -303,7 +303,7 @@ on_closed (cb_zpeer *peer, const cb_err *reason, void *context)
     cb_loop_exit (world->loop, 0);
 }
 
-static const cb_zpeer_events s_events = {on_ready, on_message, NULL, on_closed, NULL, NULL};
+static const cb_zpeer_events s_events = {on_ready, on_message, NULL, on_closed, NULL, NULL, NULL};
 
 static void
 s_we_take (s_world *world, int fd)

@@ -155,10 +155,6 @@ def test_requests_that_do_not_belong(amber, good):
         bad.send("shell", "input_reply", {"value": "x"})
         msg_id = bad.execute("1")
         assert bad.reply(msg_id)["content"]["status"] == "ok"
-        again = bad.session.msg("execute_request", {"code": "2"})
-        again["header"]["msg_id"] = again["msg_id"] = msg_id
-        bad.socket("shell").send_multipart(bad.session.serialize(again))
-        assert "used before" in bad.reply(msg_id)["content"]["evalue"]
         empty = bad.reply(bad.send("shell", "complete_request", {}))
         assert empty["content"]["evalue"] == "the kernel gave no answer"
     assert "stdin" not in text_of([(message["msg_type"], message["content"])
