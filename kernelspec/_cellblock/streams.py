@@ -71,9 +71,25 @@ class CellIOPub(IOPubThread):
         work()
 
     def send_multipart(self, msg, *args, **kwargs):
-        """Let the thread send the message."""
+        """Let the thread send the message, behind what others gave it before.
+
+        Also when the thread itself sends: a timer of an earlier cell may find
+        what the next one printed before that one's "busy" has gone out.
+        """
         size = sum(map(len, msg))
-        self.schedule(lambda: self._really_send(msg, *args, size=size, **kwargs), size)
+
+        def work():
+            self._really_send(msg, *args, size=size, **kwargs)
+
+        if threading.get_ident() == self.thread.ident:
+            self._queue(work, size)
+        else:
+            self.schedule(work, size)
+
+    def _queue(self, work, size):
+        self._queued += 1
+        self._queued_bytes += size
+        self.io_loop.add_callback(self._run, work, size)
 
     def _really_send(self, msg, *args, size=0, **kwargs):
         if size < LARGE or self.closed or _forked:
@@ -93,9 +109,7 @@ class CellIOPub(IOPubThread):
         if not self.thread.is_alive() or threading.get_ident() == self.thread.ident:
             work()
             return
-        self._queued += 1
-        self._queued_bytes += size
-        self.io_loop.add_callback(self._run, work, size)
+        self._queue(work, size)
         if self._queued > MAX_QUEUED or self._queued_bytes > MAX_BYTES:
             caught_up = threading.Event()
             self.io_loop.add_callback(caught_up.set)

@@ -215,6 +215,8 @@ s_on_reply (cb_session *self, cb_jmsg *message)
     }
     cb_kernel_hold (self->kernel, CB_CHANNEL_SHELL);
     cb_hits_judge_ (self);
+    if (entry->stop_on_error && cb_run_raised (run))
+        cb_requests_stop_ (self, cb_entry_client_ (entry));
     s_progress (self);
 }
 

@@ -196,10 +196,10 @@ cb_requests_abort_ (cb_entry *self)
     cb_waiting_told_ (self);
 }
 
-/* A cell of this client raised: its own that wait are answered `aborted` when it is their turn, as
- * by IPython's kernel, so that his answers keep the order of his questions. */
-static void
-s_abort (cb_session *self, uint64_t client)
+/* They are answered when it is their turn, as by IPython's kernel, so that answers keep the order
+ * of the questions. */
+void
+cb_requests_stop_ (cb_session *self, uint64_t client)
 {
     for (cb_entry *entry = self->queue; entry != NULL; entry = entry->next)
         if (entry->client == client && entry->kind == &cb_requests_cell_)
@@ -240,9 +240,6 @@ s_finish_cell (cb_entry *self, json_t *artifacts, const char *trouble)
         s_fail_with (self, error);
     }
     s_tell_idle (self);
-    /* Behind the idle, so that nothing comes between what belongs to this cell. */
-    if (self->stop_on_error && cb_run_raised (self->run))
-        s_abort (session, cb_entry_client_ (self));
     cb_save_over_ (session, 0);
 }
 

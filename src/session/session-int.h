@@ -372,6 +372,9 @@ json_t *cb_guests_error_content_ (const char *ename, const char *evalue);
 int cb_queries_on_reply_ (cb_session *self, cb_jmsg *message);
 
 /* requests.c: attached clients' requests in the queue. */
+/* A cell of this client raised, and he is told just now: his own that wait, but not what he sends
+ * when he knows, will be answered `aborted`. */
+void cb_requests_stop_ (cb_session *self, uint64_t client);
 /* A cell that waits will be answered `aborted`. In force at once. */
 void cb_requests_abort_ (cb_entry *entry);
 extern const cb_entry_kind cb_requests_cell_, cb_requests_other_;
