@@ -401,9 +401,8 @@ s_ask_comm (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *er
     return 0;
 }
 
-/* IPython's kernel answers nothing to a cell whose fields are not what it expects, which looks like
- * a broken kernel: what is missing is what the specification says it is then, the rest is refused.
- */
+/* IPython's kernel answers nothing to fields that it does not expect, which looks like a broken
+ * kernel: what is missing is what the specification says it is then, the rest is refused. */
 static int
 s_complete_cell (json_t *content, int *ret_silent, cb_err *err)
 {
@@ -424,8 +423,7 @@ s_complete_cell (json_t *content, int *ret_silent, cb_err *err)
     return 0;
 }
 
-/* A kernel without a debugger answers {}, of which no frontend can make anything. This is an error
- * to Jupyter's clients and to those of the Debug Adapter Protocol, which travels in it. */
+/* A kernel without a debugger answers {}. This is an error, also in the Debug Adapter Protocol. */
 static int
 s_ask_debug (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *err)
 {
