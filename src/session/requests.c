@@ -101,13 +101,6 @@ s_fail (cb_entry *self, const cb_death *death)
     s_fail_with (self, error);
 }
 
-static int
-s_is_under_way (const cb_session *self, const char *msg_id)
-{
-    return cb_asked_find (&self->asked, msg_id) != NULL ||
-           (self->running != NULL && strcmp (cb_entry_msg_id_ (self->running), msg_id) == 0);
-}
-
 void
 cb_session_refuse (cb_session *self, cb_guest *guest, const cb_request_from *from,
                    const cb_err *why)
@@ -117,7 +110,9 @@ cb_session_refuse (cb_session *self, cb_guest *guest, const cb_request_from *fro
         cb_guests_error_content_ (cb_err_name (why->code), why->text);
 
     /* Others must not take it for the end of what has the same id. */
-    int alone = !s_is_under_way (self, from->message->msg_id);
+    const char *msg_id = from->message->msg_id;
+    int alone = cb_asked_find (&self->asked, msg_id) == NULL &&
+                (self->running == NULL || strcmp (cb_entry_msg_id_ (self->running), msg_id) != 0);
     if (alone)
         cb_guests_status_ (self, "busy", header);
     s_reply (self, guest, from, error);
@@ -559,7 +554,11 @@ s_hand_back (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *e
 {
     cb_owned (cb_json) json_t *ok = json_pack ("{s:s, s:b}", "status", "ok", "restart", 1);
     cb_part header = from->message->dicts[CB_DICT_HEADER];
-    cb_word word = {"shutdown_reply", "shutdown_reply", header, ok, CB_NEWS_STATUS};
+    cb_word word = {.topic = "shutdown_reply",
+                    .msg_type = "shutdown_reply",
+                    .parent = header,
+                    .content = ok,
+                    .news = CB_NEWS_STATUS};
 
     s_reply (self, guest, from, ok);
     cb_readers_tell (self->readers, &word);
