@@ -3,7 +3,7 @@ every message id gets exactly one reply and one idle, at the right client, in or
 replays.
 
 `make soak` runs 20,000 of them (CELLBLOCK_SOAK, with CELLBLOCK_SEED); in the suite it is some
-hundreds. The log is what the session did, in its order: each cell with what it put out. Replayed in
+dozens. The log is what the session did, in its order: each cell with what it put out. Replayed in
 a fresh session by one client, every cell puts out the same."""
 import collections
 import json
@@ -19,7 +19,7 @@ import zmq
 from attached import SECONDS, Raw, connection_file
 from test_clients import until_it_can_be_asked
 
-COUNT = int(os.environ.get("CELLBLOCK_SOAK", 450))
+COUNT = int(os.environ.get("CELLBLOCK_SOAK", 150))
 SEED = int(os.environ.get("CELLBLOCK_SEED", 20261120))
 # Requests of a frontend on their way at a time.
 WINDOW = 8
