@@ -396,28 +396,6 @@ s_ask_comm (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *er
     return 0;
 }
 
-/* IPython's kernel answers nothing to fields that it does not expect, which looks like a broken
- * kernel: what is missing is what the specification says it is then, the rest is refused. */
-static int
-s_complete_cell (json_t *content, int *ret_silent, cb_err *err)
-{
-    json_t *expressions = NULL;
-    int silent = 0;
-    int store = 0;
-
-    if (!json_is_string (json_object_get (content, "code")))
-        return cb_fail (err, CB_E_INVALID, "content: 'code' is not a string");
-    CB_TRY (cb_json_get_bool (content, "silent", 0, &silent, err));
-    CB_TRY (cb_json_get_bool (content, "store_history", !silent, &store, err));
-    CB_TRY (cb_json_get_object (content, "user_expressions", &expressions, err));
-    (void)json_object_set_new (content, "silent", json_boolean (silent));
-    (void)json_object_set_new (content, "store_history", json_boolean (store));
-    if (expressions == NULL)
-        (void)json_object_set_new (content, "user_expressions", json_object ());
-    *ret_silent = silent;
-    return 0;
-}
-
 /* A kernel without a debugger answers {}. This is an error, also in the Debug Adapter Protocol. */
 static int
 s_ask_debug (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *err)
@@ -440,25 +418,6 @@ s_ask_debug (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *e
     s_reply (self, guest, from, content);
     cb_guests_status_ (self, "idle", header);
     return 0;
-}
-
-/* What of an execute_request is for the session, and what the kernel gets. */
-static int
-s_read_cell (cb_request_from *from, int can_ask, cb_entry *flags, cb_err *err)
-{
-    json_t *content = cb_jmsg_content (from->message, err);
-    size_t size = 0;
-
-    if (content == NULL)
-        return -CB_E_INVALID;
-    CB_TRY (s_complete_cell (content, &flags->silent, err));
-    CB_TRY (cb_json_get_bool (content, "stop_on_error", 1, &flags->stop_on_error, err));
-    CB_TRY (cb_json_get_bool (content, "allow_stdin", 0, &flags->may_ask, err));
-    flags->may_ask &= can_ask;
-    (void)json_object_set_new (content, "stop_on_error", json_false ());
-    (void)json_object_set_new (content, "allow_stdin", json_boolean (flags->may_ask));
-    flags->content = cb_json_text (content, &size);
-    return flags->content != NULL ? 0 : cb_fail_nomem (err);
 }
 
 static int
@@ -484,7 +443,7 @@ s_ask_execute (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err 
     cb_entry *entry = NULL;
     cb_owned (cb_run) cb_run *run = NULL;
 
-    CB_TRY (s_read_cell (from, guest->peers[CB_CHANNEL_STDIN] != NULL, &flags, err));
+    CB_TRY (cb_requests_read_cell_ (from, guest->peers[CB_CHANNEL_STDIN] != NULL, &flags, err));
     cb_auto_free char *content = flags.content;
     CB_TRY (s_run_new (self, from->message->msg_id, &run, err));
     CB_TRY (s_entry_new (self, guest, from, &entry, err));

@@ -1,6 +1,6 @@
 /* session-int.h - the inside of a session, for its own files only: session.c, adopt.c, cells.c,
- * runs.c, left.c, queue.c, places.c, waiting.c, guests.c, shown.c, requests.c, requests-back.c,
- * queries.c, save.c, back.c, owner.c and info.c. */
+ * runs.c, left.c, queue.c, places.c, execute.c, waiting.c, guests.c, shown.c, requests.c,
+ * requests-back.c, queries.c, save.c, back.c, owner.c and info.c. */
 #ifndef CB_SESSION_SESSION_INT_H
 #define CB_SESSION_SESSION_INT_H
 
@@ -370,6 +370,10 @@ json_t *cb_guests_error_content_ (const char *ename, const char *evalue);
 
 /* queries.c: the answer to the running query. 1: it is, 0: nobody asked so. */
 int cb_queries_on_reply_ (cb_session *self, cb_jmsg *message);
+
+/* execute.c: reads an execute_request into flags (content is the caller's). */
+int cb_requests_read_cell_ (cb_request_from *from, int can_ask, cb_entry *flags, cb_err *err)
+    __attribute__ ((warn_unused_result));
 
 /* requests.c: attached clients' requests in the queue. */
 /* A cell of this client raised, and he is told just now: his own that wait, but not what he sends
