@@ -12,9 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Whether the folder is path or below it. */
-static int
-s_holds (const char *path, const char *folder)
+int
+cb_folder_holds (const char *path, const char *folder)
 {
     char real[PATH_MAX];
     size_t size = strlen (path);
@@ -31,13 +30,13 @@ s_holds_home_of (const char *path, uid_t uid)
 {
     const struct passwd *entry = getpwuid (uid);
 
-    return entry != NULL && s_holds (path, entry->pw_dir);
+    return entry != NULL && cb_folder_holds (path, entry->pw_dir);
 }
 
 int
 cb_home_check (const char *path, uid_t owner, cb_err *err)
 {
-    if (strcmp (path, "/") != 0 && !s_holds (path, getenv ("HOME")) &&
+    if (strcmp (path, "/") != 0 && !cb_folder_holds (path, getenv ("HOME")) &&
         !s_holds_home_of (path, geteuid ()) && !s_holds_home_of (path, owner))
         return 0;
     return cb_fail (err, CB_E_DENIED,

@@ -33,6 +33,7 @@ typedef struct s_wish {
     const char *name;
     const char *profile;
     int active_output;
+    int workdir;
     char own_name[S_NAME_MAX];
     char folder[PATH_MAX]; /* .../kernels/NAME */
 } s_wish;
@@ -195,6 +196,7 @@ static json_t *
 s_argv (const s_wish *wish, const char *program)
 {
     static const char *const active[] = {NULL, "sandbox", "full"};
+    static const char *const workdirs[] = {NULL, "ro", "rw", "none"};
     json_t *argv = json_pack ("[s, s, s, s]", program, "kernel", "-f", "{connection_file}");
 
     if (wish->profile != NULL) {
@@ -204,6 +206,10 @@ s_argv (const s_wish *wish, const char *program)
     if (active[wish->active_output] != NULL) {
         (void)json_array_append_new (argv, json_string ("--active-output"));
         (void)json_array_append_new (argv, json_string (active[wish->active_output]));
+    }
+    if (workdirs[wish->workdir] != NULL) {
+        (void)json_array_append_new (argv, json_string ("--workdir"));
+        (void)json_array_append_new (argv, json_string (workdirs[wish->workdir]));
     }
     return argv;
 }
@@ -354,12 +360,15 @@ cb_cmd_kernelspec (cb_cli *cli, char **argv)
         {"sys-prefix", 0, CB_OPTION_FLAG, &wish.sys_prefix, NULL,
          "in the Python environment that is active"},
         {"user", 0, CB_OPTION_FLAG, &wish.user, NULL, "for yourself; else for all users"},
+        {"workdir", 0, CB_OPTION_CHOICE, &wish.workdir, CB_SHIM_WORKDIR_HINT,
+         "the folder a frontend starts in (auto: ro, where it can be)"},
         {0},
     };
     const cb_synopsis synopsis = {
         "kernelspec",
         "install|remove [--user|--sys-prefix|--prefix DIR] [--name NAME]\n"
-        "                            [--profile PROFILE] [--active-output WHICH]",
+        "                            [--profile PROFILE] [--active-output WHICH]\n"
+        "                            [--workdir auto|ro|rw|none]",
         "Makes a kernel \"Python 3 (jailed)\" appear in Jupyter's frontends, or takes it away.\n"
         "Prints its folder. Each profile can have one.",
         options,

@@ -69,11 +69,13 @@ main (int argc, char **argv)
         {"profile", 'P', CB_OPTION_TEXT, &options.profile, "PROFILE", "limits of the session"},
         {"active-output", 0, CB_OPTION_CHOICE, &options.active_output, CB_SHIM_ACTIVE_HINT,
          "whether frontends are shown what can act"},
+        {"workdir", 0, CB_OPTION_CHOICE, &options.workdir, CB_SHIM_WORKDIR_HINT,
+         "start in the folder of the frontend, to read or write it (auto: ro, where it can be)"},
         {0},
     };
     const cb_synopsis synopsis = {
         "kernel",
-        "-f FILE [--profile PROFILE] [--active-output WHICH] [ARGUMENT...]",
+        "-f FILE [--profile PROFILE] [--active-output WHICH] [--workdir MODE] [ARGUMENT...]",
         "Serves the ports of a Jupyter connection file with a session of the daemon: what a\n"
         "kernelspec starts (cellblock kernelspec install). Further arguments are the kernel's.",
         rows + 3,

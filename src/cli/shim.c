@@ -16,6 +16,7 @@
 #include "cli/relay.h"
 #include "cli/signals.h"
 #include "cli/start.h"
+#include "cli/workdir.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -58,6 +59,7 @@ typedef struct shim {
     int known;  /* the session was ours once */
     cb_usec until;
     int64_t request;
+    json_t *workdir; /* the field of the request; NULL: no folder */
     char session[CB_NAME_MAX];
     char sockets[CB_CHANNEL__COUNT][CB_ENDPOINT_MAX];
 } shim;
@@ -108,6 +110,8 @@ s_content (const shim *self)
     if (words[options->active_output] != NULL)
         (void)json_object_set_new (
             content, "limits", json_pack ("{s:s}", "active_output", words[options->active_output]));
+    if (self->workdir != NULL)
+        (void)json_object_set (content, "workdir", self->workdir);
     for (size_t i = 0; i < options->arguments.count; i++)
         (void)json_array_append_new (arguments, json_string (options->arguments.items[i]));
     return content;
@@ -116,6 +120,8 @@ s_content (const shim *self)
 static int
 s_ask (shim *self, cb_err *err)
 {
+    /* Another daemon does not know of the word that was given to the last. */
+    CB_TRY (cb_workdir_allow (self->workdir, self->conn.runtime_dir, err));
     cb_owned (cb_json) json_t *content = s_content (self);
     cb_auto_free char *text = content != NULL ? cb_json_text (content, NULL) : NULL;
 
@@ -127,6 +133,43 @@ s_ask (shim *self, cb_err *err)
         return cb_conn_failed (&self->conn, err);
     self->state = ASKING;
     return 0;
+}
+
+/* ---- the folder ---- */
+
+static void
+s_say_without (const char *why)
+{
+    cb_cli_say ("the kernel starts without the folder you are in: %.*s", SENTENCE_MAX, why);
+}
+
+static int
+s_find_workdir (shim *self, cb_err *err)
+{
+    static const char *const modes[] = {NULL, "ro", "rw", "none"};
+    const char *mode = modes[self->options->workdir];
+    int outcome = cb_workdir_json (mode, &self->workdir, err);
+
+    if (outcome == CB_WORKDIR_LEFT_OUT && mode == NULL) {
+        s_say_without (err->text);
+        *err = (cb_err)CB_ERR_INIT;
+    }
+    return outcome < 0 ? outcome : 0;
+}
+
+/* A folder that nobody asked for is no reason to have no kernel: once more without it. 0: there is
+ * nothing to try. */
+static int
+s_retry_without (shim *self, const char *why)
+{
+    cb_err err = CB_ERR_INIT;
+
+    if (self->workdir == NULL || self->options->workdir != CB_SHIM_WORKDIR_AUTO || self->known ||
+        self->ending >= 0)
+        return 0;
+    s_say_without (why);
+    json_decref (cb_take (self->workdir));
+    return s_ask (self, &err) == 0;
 }
 
 /* ---- its end ---- */
@@ -261,8 +304,10 @@ s_on_event (shim *self, const cellblock_event *event, cb_err *err)
     if (cellblock_event_request (event) != self->request || self->state == LEAVING)
         return 0;
     CB_TRY (cb_conn_content (event, &content, err));
-    if (is_reply && cellblock_event_code (event) != CELLBLOCK_OK)
-        return cb_conn_refused (content, err);
+    if (is_reply && cellblock_event_code (event) != CELLBLOCK_OK) {
+        int refused = cb_conn_refused (content, err);
+        return refused == -CB_E_DENIED && s_retry_without (self, err->text) ? 0 : refused;
+    }
     if (is_reply)
         s_leave (self, content);
     else if (strcmp (cellblock_event_type (event), "bound") == 0)
@@ -409,6 +454,7 @@ static int
 s_open (shim *self, cb_err *err)
 {
     CB_TRY (s_read_file (self, err));
+    CB_TRY (s_find_workdir (self, err));
     self->parent = cb_parent_new (self->loop, s_on_orphaned, self, err);
     if (self->parent == NULL)
         return -CB_E_GONE;
@@ -438,6 +484,7 @@ s_close (shim *self)
     cb_source_destroy (&self->timer);
     cb_conn_done (&self->conn);
     cb_connfile_done (&self->file);
+    json_decref (self->workdir);
     cb_loop_destroy (&self->loop);
     cb_close (&self->signals);
 }

@@ -12,10 +12,15 @@
 #define CB_SHIM_ACTIVE_HINT "profile|sandbox|full"
 enum { CB_SHIM_ACTIVE_PROFILE, CB_SHIM_ACTIVE_SANDBOX, CB_SHIM_ACTIVE_FULL };
 
+/* Values of --workdir; the first: nothing is said, which is ro where that can be. */
+#define CB_SHIM_WORKDIR_HINT "auto|ro|rw|none"
+enum { CB_SHIM_WORKDIR_AUTO, CB_SHIM_WORKDIR_RO, CB_SHIM_WORKDIR_RW, CB_SHIM_WORKDIR_NONE };
+
 typedef struct cb_shim_options {
     const char *file;    /* the connection file */
     const char *profile; /* NULL: the default one */
     int active_output;
+    int workdir;
     cb_words arguments; /* the kernel's */
 } cb_shim_options;
 

@@ -2,19 +2,70 @@
  * before a daemon starts; the warden looks again. */
 #include "cli/workdir.h"
 
+#include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/fdio.h"
 #include "base/grant.h"
 #include "base/home.h"
 #include "base/name.h"
 #include "base/runtime.h"
+#include "base/table.h"
 #include "base/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Bytes of the list of mounts: some ten thousand. */
+#define MOUNTINFO_MAX (4U << 20)
+
+/* What the warden's ceiling refuses, found before a kernel is started for it. */
+static int
+s_check_ours (const char *path, cb_err *err)
+{
+    char runtime[PATH_MAX];
+    char state[PATH_MAX];
+
+    CB_TRY (cb_runtime_dir (runtime, sizeof runtime, err));
+    CB_TRY (cb_state_dir (state, sizeof state, err));
+    const char *const closed[] = {"/proc", "/sys", "/dev", runtime, state};
+    for (size_t i = 0; i < CB_COUNT (closed); i++)
+        if (cb_folder_holds (closed[i], path))
+            return cb_fail (err, CB_E_DENIED, "--workdir: no jail sees %.800s", path);
+    if (cb_folder_holds (path, runtime) || cb_folder_holds (path, state))
+        return cb_fail (err, CB_E_DENIED,
+                        "--workdir: %.800s holds cellblock's own files: take a folder further down",
+                        path);
+    return 0;
+}
+
+/* An ordinary user's jail may not show what lies below a mount. */
+static int
+s_check_mounts (const char *path, cb_err *err)
+{
+    cb_scoped (cb_buf) cb_buf mounts;
+    size_t size = strlen (path);
+    char *end = NULL;
+
+    if (geteuid () == 0)
+        return 0;
+    cb_buf_init (&mounts, MOUNTINFO_MAX);
+    CB_TRY (cb_read_file (AT_FDCWD, "/proc/self/mountinfo", &mounts, err));
+    CB_TRY (cb_buf_put (&mounts, "", 1));
+    for (char *line = mounts.data; (end = strchr (line, '\n')) != NULL; line = end + 1) {
+        char point[PATH_MAX] = "";
+        *end = '\0';
+        if (sscanf (line, "%*d %*d %*s %*s %4095s", point) == 1 &&
+            strncmp (point, path, size) == 0 && point[size] == '/')
+            return cb_fail (err, CB_E_DENIED, "--workdir: in %.500s %.500s is mounted", path,
+                            point);
+    }
+    return 0;
+}
 
 static int
 s_find (char path[PATH_MAX], cb_err *err)
@@ -26,7 +77,9 @@ s_find (char path[PATH_MAX], cb_err *err)
                         strerror (errno));
     if (!cb_utf8_valid (path, strlen (path)))
         return cb_fail (err, CB_E_INVALID, "--workdir: the current folder's path is not UTF-8");
-    return cb_home_check (path, folder.st_uid, err);
+    CB_TRY (cb_home_check (path, folder.st_uid, err));
+    CB_TRY (s_check_ours (path, err));
+    return s_check_mounts (path, err);
 }
 
 int

@@ -70,6 +70,7 @@ s_make (cb_request *request, uint64_t digest, cb_session **ret_session, cb_err *
     cb_session_order order = {.name =
                                   s_free_name (registry, cb_request_text (request, "name"), name),
                               .profile = cb_request_text (request, "profile"),
+                              .workdir = json_object_get (request->content, "workdir"),
                               .limits = json_object_get (request->content, "limits"),
                               .arguments = json_object_get (request->content, "arguments"),
                               .key = cb_request_text (request, "key"),

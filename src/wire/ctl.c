@@ -35,6 +35,11 @@
         "inputs", CB_CTL_INPUTS, 0, CB_CTL_INPUTS_MAX \
     }
 
+#define WORKDIR                         \
+    {                                   \
+        "workdir", CB_CTL_WORKDIR, 0, 0 \
+    }
+
 /* Sorted by name. */
 static const cb_ctl_verb s_verbs[] = {
     {"ask_request",
@@ -66,6 +71,7 @@ static const cb_ctl_verb s_verbs[] = {
       {"shim", CB_CTL_TEXT, 1, CB_CTL_SHIM_MAX},
       MAYBE ("name"),
       MAYBE ("profile"),
+      WORKDIR,
       LIMITS,
       {"arguments", CB_CTL_TEXTS, 0, CB_CTL_ARGUMENTS_MAX},
       FLAG ("again")}},
@@ -74,13 +80,7 @@ static const cb_ctl_verb s_verbs[] = {
      "new_reply",
      CB_CTL_NO_SESSION,
      0,
-     {MAYBE ("name"),
-      MAYBE ("profile"),
-      INPUTS,
-      {"workdir", CB_CTL_WORKDIR, 0, 0},
-      LIMITS,
-      FLAG ("wait"),
-      FLAG ("bound")}},
+     {MAYBE ("name"), MAYBE ("profile"), INPUTS, WORKDIR, LIMITS, FLAG ("wait"), FLAG ("bound")}},
     {"profile_request", "profile_reply", CB_CTL_NO_SESSION, 0, {{"profile", CB_CTL_NAME, 1, 0}}},
     {"profiles_request", "profiles_reply", CB_CTL_NO_SESSION, 0, {{0}}},
     {"put_request",

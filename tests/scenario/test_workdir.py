@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 import leaks
+from frontends import Kernel, environment, install
 from test_survival import another_broker, kill_broker
 
 SEEN_SECONDS = 60
@@ -383,3 +384,45 @@ def test_a_folder_that_vanishes_while_it_is_given(given):
     shutil.rmtree(given.path)
     done = given.house.cellblock("restart", "s")
     assert done.returncode == 1 and "working folder" in done.stderr, done.stderr
+
+
+# -- a frontend's kernel ---------------------------------------------------------------------------
+
+class Frontend(Kernel):
+    """Its kernel's process starts in a folder."""
+
+    def __init__(self, given, *options):
+        super().__init__(given.house)
+        install(given.house, *options)
+        self.cwd = given.path
+
+    def start(self):
+        self.manager.start_kernel(env=environment(self.house), stderr=self.errors_file,
+                                  cwd=self.cwd)
+        return self
+
+
+def test_a_frontend_s_kernel_starts_where_the_frontend_does(new_house):
+    given = Given(new_house().start())
+    look = "import os, helpers; print(os.getcwd(), helpers.VALUE)"
+    with Frontend(given) as kernel:
+        assert kernel.printed(look) == WORKDIR + " 7\n"
+        assert kernel.run("open('new', 'w')")[0]["ename"] in ("OSError", "PermissionError")
+        assert kernel.errors() == ""
+    with Frontend(given, "--workdir", "rw") as kernel:
+        assert kernel.printed("open('new', 'w').write('x'); " + look) == WORKDIR + " 7\n"
+        kernel.manager.restart_kernel(env=environment(given.house))
+        kernel.client.wait_for_ready(timeout=120)
+        assert kernel.printed("open('again', 'w').write('x'); " + look) == WORKDIR + " 7\n"
+    assert given.read("new") == given.read("again") == "x"
+    with Frontend(given, "--workdir", "none") as kernel:
+        assert kernel.printed("import os; print(os.getcwd())") == "/work\n"
+        assert kernel.errors() == ""
+
+
+def test_a_frontend_in_a_home_has_a_kernel_all_the_same(new_house):
+    given = Given(new_house().start())
+    for given.path, why in (("/", "home directory"), (given.house.runtime_dir, "no jail sees")):
+        with Frontend(given) as kernel:
+            assert kernel.printed("import os; print(os.getcwd())") == "/work\n"
+            assert why in kernel.errors() and "without the folder" in kernel.errors()
