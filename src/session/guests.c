@@ -107,6 +107,16 @@ cb_guests_error_content_ (const char *ename, const char *evalue)
                       words, "traceback", ename, ": ", json_string_value (words));
 }
 
+json_t *
+cb_guests_death_content_ (const cb_session *self, const cb_death *death, int began)
+{
+    char text[CB_ERR_TEXT_MAX + 512];
+
+    cb_limit_death_words (death, began, death->before_ready ? "" : cb_session_aftermath_ (self),
+                          text, sizeof text);
+    return cb_guests_error_content_ (cb_limit_death_ename (death, began), text);
+}
+
 void
 cb_guests_on_iopub_ (cb_session *self, cb_jmsg *message)
 {
@@ -369,7 +379,7 @@ cb_session_guest_gone (cb_session *self, const cb_guest *guest)
 void
 cb_guests_on_death_ (cb_session *self)
 {
-    cb_owned (cb_json) json_t *error = cb_guests_error_content_ ("KernelDied", self->death.text);
+    cb_owned (cb_json) json_t *error = cb_guests_death_content_ (self, &self->death, 1);
     cb_asked kept = {.first = NULL};
     cb_asked_row *row;
 

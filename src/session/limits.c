@@ -120,3 +120,19 @@ cb_limit_advice (const char *name)
 {
     return s_row (name)->advice;
 }
+
+const char *
+cb_limit_death_ename (const cb_death *death, int began)
+{
+    return began && death->limit != NULL ? cb_limit_ename (death->limit) : "KernelDied";
+}
+
+void
+cb_limit_death_words (const cb_death *death, int began, const char *aftermath, char *text,
+                      size_t room)
+{
+    int advice = began && death->limit != NULL;
+
+    (void)snprintf (text, room, "%s%s%s%s%s", death->text, aftermath[0] != '\0' ? "; " : "",
+                    aftermath, advice ? "; " : "", advice ? cb_limit_advice (death->limit) : "");
+}

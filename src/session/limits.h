@@ -3,6 +3,7 @@
 #define CB_SESSION_LIMITS_H
 
 #include "base/units.h"
+#include "kernel/death.h"
 #include "kernel/facts.h"
 
 typedef struct cb_limit_hit {
@@ -24,5 +25,11 @@ void cb_limit_words (const cb_limit_hit *hit, const char *profile, char *text, s
  * the error's name, and what to do. "" when there is no such limit. Static. */
 const char *cb_limit_ename (const char *name);
 const char *cb_limit_advice (const char *name);
+
+/* A kernel's death as an error of a request. began: the kernel worked on it or had it; who only
+ * waited has hit no limit, but is told of the one that was. The name is static. */
+const char *cb_limit_death_ename (const cb_death *death, int began);
+void cb_limit_death_words (const cb_death *death, int began, const char *aftermath, char *text,
+                           size_t room);
 
 #endif

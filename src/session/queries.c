@@ -35,6 +35,17 @@ s_tell_why (cb_entry *self, const char *why)
     s_tell (self, NULL, &err);
 }
 
+static void
+s_tell_death (cb_entry *self, const cb_death *death, int began)
+{
+    char text[CB_ERR_TEXT_MAX + 512];
+
+    cb_limit_death_words (death, began,
+                          death->before_ready ? "" : cb_session_aftermath_ (self->session), text,
+                          sizeof text);
+    s_tell_why (self, text);
+}
+
 static int
 s_send (cb_entry *self, cb_err *err)
 {
@@ -52,13 +63,16 @@ s_finish (cb_entry *self, json_t *artifacts, const char *trouble)
 
     (void)artifacts;
     (void)trouble;
-    s_tell_why (self, session->kernel_gone ? session->death.text : "the kernel gave no answer");
+    if (session->kernel_gone)
+        s_tell_death (self, &session->death, 1);
+    else
+        s_tell_why (self, "the kernel gave no answer");
 }
 
 static void
 s_fail (cb_entry *self, const cb_death *death)
 {
-    s_tell_why (self, death->text);
+    s_tell_death (self, death, 0);
 }
 
 int

@@ -93,7 +93,7 @@ s_fail_with (cb_entry *self, const json_t *error)
 static void
 s_fail (cb_entry *self, const cb_death *death)
 {
-    cb_owned (cb_json) json_t *error = cb_guests_error_content_ ("KernelDied", death->text);
+    cb_owned (cb_json) json_t *error = cb_guests_death_content_ (self->session, death, 0);
 
     if (!self->answered)
         cb_guests_status_ (self->session, "busy", s_header (self));
@@ -251,8 +251,8 @@ s_finish_other (cb_entry *self, json_t *artifacts, const char *trouble)
         cb_asked_drop (&self->session->asked, &row);
     int dead = self->session->kernel_gone;
     cb_owned (cb_json) json_t *error =
-        cb_guests_error_content_ (dead ? "KernelDied" : "KernelProtocolError",
-                                  dead ? self->session->death.text : "the kernel gave no answer");
+        dead ? cb_guests_death_content_ (self->session, &self->session->death, 1)
+             : cb_guests_error_content_ ("KernelProtocolError", "the kernel gave no answer");
     if (!self->replied && !s_knows_by_itself (self))
         s_reply_to (self, error);
     if (dead)

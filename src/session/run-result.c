@@ -41,13 +41,10 @@ s_wall_error (const cb_run *self)
 static json_t *
 s_death_error (const cb_run *self)
 {
-    const char *limit = self->death.limit;
     char text[CB_ERR_TEXT_MAX + 512];
 
-    (void)snprintf (text, sizeof text, "%s%s%s%s%s", self->death.text,
-                    self->aftermath[0] != '\0' ? "; " : "", self->aftermath,
-                    limit != NULL ? "; " : "", cb_limit_advice (limit));
-    return cb_run_error_ (limit != NULL ? cb_limit_ename (limit) : "KernelDied", text);
+    cb_limit_death_words (&self->death, 1, self->aftermath, text, sizeof text);
+    return cb_run_error_ (cb_limit_death_ename (&self->death, 1), text);
 }
 
 /* The exception's own words stand behind ours, its traceback stays. */

@@ -368,6 +368,9 @@ void cb_guests_done_ (cb_session *self);
 /* The error of a reply, or of an output message. New reference. */
 json_t *cb_guests_error_content_ (const char *ename, const char *evalue);
 
+/* The same of a death, for a request that the kernel had (began) or that waited. */
+json_t *cb_guests_death_content_ (const cb_session *self, const cb_death *death, int began);
+
 /* queries.c: the answer to the running query. 1: it is, 0: nobody asked so. */
 int cb_queries_on_reply_ (cb_session *self, cb_jmsg *message);
 

@@ -6,6 +6,7 @@ Everything runs as root (with control groups, where this machine has them) and a
 """
 import pytest
 
+import attached
 import leaks
 from wireclient import HOLD, let_go, stream_text
 
@@ -237,6 +238,55 @@ def test_who_waited_has_hit_nothing(bounded):
     assert replies[first]["status"] == "limit"
     assert (replies[second]["status"], replies[second]["error"]["ename"]) == ("died", "KernelDied")
     assert "limit" not in replies[second]
+
+
+EATS = "class Eater:\n    def __dir__(self):\n        return [bytearray(1 << 30)] and []\n" \
+       "eater = Eater()\nget_ipython().Completer.use_jedi = False"
+
+
+def test_attached_clients_are_told_the_limit(bounded):
+    """A death by a limit is its error in replies and on iopub, for a cell and for what else the
+    kernel worked on; who waited is told the cause."""
+    client = attached.attach(bounded.house, "s")
+    try:
+        cell = client.execute("x = bytearray(1 << 30)\nimport time\ntime.sleep(60)")
+        waiting = client.execute("1")
+        replies = attached.replies_to(client, [cell, waiting])
+        assert replies[cell]["ename"] == "MemoryLimitExceeded"
+        for words in ("512 MiB", "variables are gone", "work on less data at a time"):
+            assert words in replies[cell]["evalue"]
+        assert replies[waiting]["ename"] == "KernelDied"
+        assert "memory limit of 512 MiB; the session's variables" in replies[waiting]["evalue"]
+        errors = {}
+        while len(errors) < 2:
+            message = client.get_iopub_msg(timeout=attached.SECONDS)
+            if message["msg_type"] == "error":
+                errors[message["parent_header"]["msg_id"]] = message["content"]
+        for msg_id, reply in replies.items():
+            assert (errors[msg_id]["ename"], errors[msg_id]["evalue"]) == (
+                reply["ename"], reply["evalue"])
+        assert attached.reply_to(client, client.execute(EATS))["status"] == "ok"
+        told = attached.reply_to(client, client.complete("eater."))
+        assert (told["status"], told["ename"]) == ("error", "MemoryLimitExceeded"), told
+        assert "512 MiB" in told["evalue"] and "work on less data" in told["evalue"]
+    finally:
+        client.stop_channels()
+
+
+def test_attached_clients_are_told_the_wall_time(new_house):
+    house = new_house().start("--set", "profile.default.fixed=wall",
+                              "--set", "profile.default.wall=1 s")
+    house.client().call("new", name="s", wait=True)
+    client = attached.attach(house, "s")
+    try:
+        told = attached.reply_to(client, client.execute(
+            "import time\nwhile True:\n    try:\n        time.sleep(600)\n"
+            "    except BaseException:\n        pass"))
+        assert told["ename"] == "WallTimeLimitExceeded", told
+        for words in ("1 s", "variables are gone", "do it in smaller steps"):
+            assert words in told["evalue"]
+    finally:
+        client.stop_channels()
 
 
 # -- what a person sees ----------------------------------------------------------------------------
