@@ -30,6 +30,7 @@ static const char *const s_names[CB_E__COUNT] = {
     [CB_E_TIMEOUT] = "timeout",
     [CB_E_GONE] = "gone",
     [CB_E_UNSUPPORTED] = "unsupported",
+    [CB_E_POLICY] = "policy",
 };
 
 __attribute__ ((format (printf, 3, 0))) static void

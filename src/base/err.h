@@ -16,6 +16,7 @@ enum {
     CB_E_TIMEOUT,     /* a deadline passed */
     CB_E_GONE,        /* the other side is gone: kernel died, client closed, daemon ended */
     CB_E_UNSUPPORTED, /* this machine or version cannot */
+    CB_E_POLICY,      /* a profile or rule of the configuration forbids it */
     CB_E__COUNT
 };
 

@@ -32,7 +32,7 @@ int
 cb_cli_failed (const cb_err *err)
 {
     cb_cli_say ("%s", err->text);
-    return CB_EXIT_FAILED;
+    return err->code == CB_E_POLICY ? CB_EXIT_DENIED : CB_EXIT_FAILED;
 }
 
 int

@@ -49,6 +49,7 @@ enum cellblock_code {
     CELLBLOCK_E_TIMEOUT = 10,     /* timeout: nothing came in the time given */
     CELLBLOCK_E_GONE = 11,        /* gone: the daemon ended or closed the connection */
     CELLBLOCK_E_UNSUPPORTED = 12, /* unsupported: this daemon or machine cannot */
+    CELLBLOCK_E_POLICY = 13,      /* policy: the daemon's configuration forbids it */
     CELLBLOCK_E_INTERRUPTED = 64  /* interrupted: a signal came while waiting */
 };
 

@@ -27,7 +27,8 @@ _Static_assert((int)CELLBLOCK_E_NOMEM == CB_E_NOMEM && (int)CELLBLOCK_E_INVALID 
                    (int)CELLBLOCK_E_EXISTS == CB_E_EXISTS && (int)CELLBLOCK_E_BUSY == CB_E_BUSY &&
                    (int)CELLBLOCK_E_IO == CB_E_IO && (int)CELLBLOCK_E_TIMEOUT == CB_E_TIMEOUT &&
                    (int)CELLBLOCK_E_GONE == CB_E_GONE &&
-                   (int)CELLBLOCK_E_UNSUPPORTED == CB_E_UNSUPPORTED && CB_E__COUNT == 13,
+                   (int)CELLBLOCK_E_UNSUPPORTED == CB_E_UNSUPPORTED &&
+                   (int)CELLBLOCK_E_POLICY == CB_E_POLICY && CB_E__COUNT == 14,
                "cellblock.h and base/err.h have the same codes");
 
 /* Milliseconds that a living daemon may take for hello, on however busy a machine. */

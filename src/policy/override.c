@@ -34,7 +34,7 @@ s_refuse (const cb_profile *self, const cb_row *row, uint64_t value, cb_err *err
     char wanted[CB_PROFILE_TEXT];
     char fixed[CB_PROFILE_TEXT];
 
-    return cb_fail (err, CB_E_DENIED, "profile %s fixes %s at %s: %s is refused", self->name,
+    return cb_fail (err, CB_E_POLICY, "profile %s fixes %s at %s: %s is refused", self->name,
                     row->name, cb_row_text (row, cb_row_load (row, self), fixed),
                     cb_row_text (row, value, wanted));
 }

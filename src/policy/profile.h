@@ -66,7 +66,7 @@ int cb_profiles_explain (const cb_profiles *self, const char *name, cb_profile_o
 /* ---- what a client may change: override.c --------------------------------------------------- */
 
 /* Another value for one key of a session ("memory", "1G"). Tighter is always allowed, looser where
- * the profile does not fix it: else -CB_E_DENIED, with profile, limit and value. */
+ * the profile does not fix it: else -CB_E_POLICY, with profile, limit and value. */
 int cb_profile_override (cb_profile *self, const char *key, const char *value, cb_err *err)
     __attribute__ ((warn_unused_result));
 
@@ -76,7 +76,7 @@ typedef enum {
     CB_DOOR_PERSON   /* someone who can stop it: none, unless the profile fixes one */
 } cb_door_kind;
 
-/* The wall time of a cell, 0: none. asked: what its client wants, 0: nothing said. -CB_E_DENIED for
+/* The wall time of a cell, 0: none. asked: what its client wants, 0: nothing said. -CB_E_POLICY for
  * more than a profile that fixes it allows. */
 int cb_profile_wall (const cb_profile *self, cb_door_kind door, cb_usec asked, cb_usec *ret_wall,
                      cb_err *err) __attribute__ ((warn_unused_result));

@@ -100,7 +100,7 @@ s_test_overrides (void)
         ok (cb_profile_override (&s_profile, rows[i].key, rows[i].tighter, &s_err) == 0,
             "%s tighter", rows[i].key);
         (void)s_get ("safe_eval");
-        ok (cb_profile_override (&s_profile, rows[i].key, rows[i].looser, &s_err) == -CB_E_DENIED &&
+        ok (cb_profile_override (&s_profile, rows[i].key, rows[i].looser, &s_err) == -CB_E_POLICY &&
                 strstr (s_err.text, "profile safe_eval fixes") != NULL &&
                 strstr (s_err.text, rows[i].key) != NULL,
             "%s", s_err.text);
@@ -272,7 +272,7 @@ s_test_every_key (void)
             s_profile.jail.layers[CB_LAYER_UID] == CB_LAYER_ON,
         "layers");
     ok (s_profile.network == 1 && s_profile.jail.subprocesses == 0 &&
-            cb_profile_override (&s_profile, "wall", "1h", &s_err) == -CB_E_DENIED &&
+            cb_profile_override (&s_profile, "wall", "1h", &s_err) == -CB_E_POLICY &&
             cb_profile_override (&s_profile, "disk", "1G", &s_err) == 0,
         "network, subprocesses, fixed");
     ok (s_set ("big", "cpu", "none") == 0 && s_set ("big", "wall", "none") == 0 &&

@@ -242,7 +242,7 @@ def test_wall_time_is_for_who_asked_for_one(new_house):
     assert run(free, "import time\ntime.sleep(1.2)")[0]["status"] == "ok"
     assert run(bound, "import time\ntime.sleep(100)")[0]["ename"] == "KeyboardInterrupt"
     reply, _ = bound and house.client().ask("run", session="tight", code="1", timeout_s=5)
-    assert reply.content["ename"] == "denied" and "500 ms" in reply.content["evalue"]
+    assert reply.content["ename"] == "policy" and "500 ms" in reply.content["evalue"]
     for one in (free, bound):
         one.stop_channels()
 
