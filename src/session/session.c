@@ -6,6 +6,7 @@
  * cb_session_become_. */
 #include "session/session-int.h"
 
+#include "base/cleanup.h"
 #include "base/fdio.h"
 #include "base/log.h"
 
@@ -228,8 +229,12 @@ s_on_ready (cb_kernel *kernel, void *context)
 static void
 s_on_message (cb_kernel *kernel, cb_channel channel, cb_jmsg *message, void *context)
 {
-    (void)kernel;
-    cb_cells_on_message_ (context, channel, message);
+    cb_scoped (cb_buf) cb_buf room;
+
+    if (cb_shown_shape_ (context, message, &room) < 0)
+        cb_kernel_refuse (kernel, channel, message, "its fields make no sense");
+    else
+        cb_cells_on_message_ (context, channel, message);
     cb_session_note_ (context);
 }
 

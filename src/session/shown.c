@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "wire/active.h"
+#include "wire/shape.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -67,6 +68,21 @@ s_tell_of_jail (const cb_session *self, struct words *words, cb_active *about)
     (void)snprintf (words->link, sizeof words->link, "Jailed: session %s, profile %s", self->name,
                     self->profile.name);
     *about = (cb_active){about->output, words->banner, words->link, words->jail};
+}
+
+int
+cb_shown_shape_ (const cb_session *self, cb_jmsg *message, cb_buf *room)
+{
+    cb_buf_init (room, CB_ACTIVE_CONTENT_MAX);
+    int outcome = cb_shape_check (message->msg_type, message->dicts[CB_DICT_CONTENT], room);
+    if (outcome < 0)
+        return -1;
+    if (outcome == CB_SHAPE_MENDED) {
+        cb_log_debug ("a message of the kernel's had fields of other kinds",
+                      CB_STR ("session", self->name), CB_STR ("type", message->msg_type));
+        cb_jmsg_set_content (message, (cb_part){room->data, room->size});
+    }
+    return 0;
 }
 
 int

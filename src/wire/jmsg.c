@@ -145,6 +145,14 @@ cb_jmsg_content (cb_jmsg *self, cb_err *err)
     return self->content_;
 }
 
+void
+cb_jmsg_set_content (cb_jmsg *self, cb_part content)
+{
+    json_decref (self->content_);
+    self->content_ = NULL;
+    self->dicts[CB_DICT_CONTENT] = content;
+}
+
 typedef struct cb_frames {
     const cb_part *leading;
     size_t n_leading;

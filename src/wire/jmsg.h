@@ -46,6 +46,9 @@ void cb_jmsg_destroy (cb_jmsg **self);
 /* The content as an object, parsed at the first call. Borrowed; NULL with err. */
 json_t *cb_jmsg_content (cb_jmsg *self, cb_err *err);
 
+/* Another content instead (JSON text that was checked, borrowed as long as the message lives). */
+void cb_jmsg_set_content (cb_jmsg *self, cb_part content);
+
 /* The same dicts and buffers, signed with another key, behind other leading frames (identities or a
  * topic; may be none). Owned; NULL with err. */
 cb_zmsg *cb_jmsg_resign (const cb_jmsg *self, cb_signer *signer, const cb_part *leading,

@@ -13,6 +13,7 @@
 #include "wire/jwalk.h"
 #include "wire/markdown.h"
 #include "wire/mime.h"
+#include "wire/shape.h"
 
 #include <jansson.h>
 #include <stdint.h>
@@ -248,16 +249,41 @@ s_check_contents (cb_part text)
 {
     static const char *const types[] = {"display_data", "execute_reply", "complete_reply",
                                         "kernel_info_reply", "debug_reply"};
+    const cb_active about = {CB_ACTIVE_SANDBOX, "banner", "link", "null"};
     cb_err err = CB_ERR_INIT;
     int is_json = cb_json_scan ("content", text, NULL, 0, &err) == 0;
 
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         cb_scoped (cb_buf) cb_buf made;
         cb_buf_init (&made, 1 << 24);
-        int result = cb_active_check (CB_ACTIVE_SANDBOX, types[i], text, &made);
+        int result = cb_active_check (&about, types[i], text, &made);
         s_must (result == CB_ACTIVE_PASS || result == CB_ACTIVE_CHANGED);
         if (is_json && result == CB_ACTIVE_CHANGED)
             s_must (cb_json_scan ("made", (cb_part){made.data, made.size}, NULL, 0, &err) == 0);
+    }
+}
+
+/* What was mended is JSON, and needs it no more. */
+static void
+s_check_shapes (cb_part text)
+{
+    static const char *const types[] = {"stream", "display_data", "execute_result", "error",
+                                        "inspect_reply"};
+    cb_err err = CB_ERR_INIT;
+    int is_json = cb_json_scan ("content", text, NULL, 0, &err) == 0;
+
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        cb_scoped (cb_buf) cb_buf made;
+        cb_scoped (cb_buf) cb_buf again;
+        cb_buf_init (&made, 1 << 24);
+        cb_buf_init (&again, 1 << 24);
+        int result = cb_shape_check (types[i], text, &made);
+        s_must (result == CB_SHAPE_GOOD || result == CB_SHAPE_MENDED);
+        if (!is_json || result == CB_SHAPE_GOOD)
+            continue;
+        cb_part mended = {made.data, made.size};
+        s_must (cb_json_scan ("made", mended, NULL, 0, &err) == 0);
+        s_must (cb_shape_check (types[i], mended, &again) == CB_SHAPE_GOOD);
     }
 }
 
@@ -288,6 +314,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     default:
         s_check_bundle (text);
         s_check_contents (text);
+        s_check_shapes (text);
         break;
     }
     free (fit);

@@ -7,6 +7,7 @@ import pytest
 import zmq
 
 import leaks
+from attached import attach, iopub_until_idle
 from conftest import SOURCE
 from wireclient import endpoint, stream_text
 
@@ -137,6 +138,40 @@ def test_bad_messages_are_dropped(abused):
     assert result["status"] == "ok"
     assert stream_text([event for event in events if event.content.get("text") == "good"]) == "good"
     assert not any(event.content.get("text") == "bad" for event in events)
+
+
+SHAPES = {
+    "status": {"execution_state": str}, "stream": {"name": str, "text": str},
+    "error": {"ename": str, "evalue": str, "traceback": list},
+    "display_data": {"data": dict, "metadata": dict},
+    "execute_result": {"data": dict, "metadata": dict, "execution_count": (int, type(None))},
+    "clear_output": {"wait": bool},
+}
+
+
+def all_in_shape(messages):
+    """Every field is there and of its kind, data are texts; the types that were seen."""
+    for kind, content in messages:
+        for name, wanted in SHAPES.get(kind, {}).items():
+            assert isinstance(content.get(name), wanted), (kind, content)
+        assert all(isinstance(text, str) for text in content.get("data", {}).values())
+    return {kind for kind, _ in messages if kind in SHAPES}
+
+
+@pytest.mark.parametrize("output", ["sandbox", "full"])
+def test_fields_have_their_kinds(fake, abused, output):
+    """Also where a kernel says something else: for programs and for attached clients."""
+    abused.call("new", name="odd", wait=True, limits={"active_output": output})
+    result, events = run_to_its_end(abused, "!bad-messages", session="odd")
+    assert result["status"] == "ok"
+    told = [(event.type, event.content) for event in events]
+    assert all_in_shape(told) == set(SHAPES)
+    client = attach(fake, "odd")
+    try:
+        shown = iopub_until_idle(client, client.execute("!bad-messages"))
+        assert all_in_shape(shown) == set(SHAPES)
+    finally:
+        client.stop_channels()
 
 
 def test_wrong_signatures_are_dropped(abused):
