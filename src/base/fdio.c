@@ -26,6 +26,14 @@ cb_close (int *fd)
 }
 
 int
+cb_is_zero (const void *bytes, size_t size)
+{
+    const char *at = bytes;
+
+    return size == 0 || (at[0] == 0 && memcmp (at, at + 1, size - 1) == 0);
+}
+
+int
 cb_write_all (int fd, const void *bytes, size_t size, cb_err *err)
 {
     const char *at = bytes;

@@ -13,6 +13,9 @@
 /* Writes all bytes; EINTR and short writes are handled. For blocking descriptors. */
 int cb_write_all (int fd, const void *bytes, size_t size, cb_err *err);
 
+/* Whether all of it is zero: what a hole reads as. */
+int cb_is_zero (const void *bytes, size_t size);
+
 /* Appends everything up to end of file to into; -CB_E_LIMIT when it is more than into may hold. */
 int cb_read_all (int fd, cb_buf *into, cb_err *err);
 

@@ -21,9 +21,15 @@ typedef struct s_target {
     cb_out out; /* for a terminal, which must not obey what is in the file */
 } s_target;
 
+/* Zeros of a new file are a hole, as they were one in the session perhaps; s_settle sets its end.
+ */
 static int
 s_write (s_target *target, const void *bytes, size_t size, cb_err *err)
 {
+    if (target->temporary[0] != '\0' && cb_is_zero (bytes, size))
+        return lseek (target->fd, (off_t)size, SEEK_CUR) < 0
+                   ? cb_fail_errno (err, CB_E_IO, "%s", target->path)
+                   : 0;
     if (target->out.term.tty && !target->raw)
         return cb_out_foreign (&target->out, bytes, size, err);
     return cb_write_all (target->fd, bytes, size, err);
@@ -82,17 +88,27 @@ s_open_target (s_target *target, cb_err *err)
     return 0;
 }
 
+/* The mode that a new file has, its size where it ends with a hole, and its name. */
+static int
+s_settle (s_target *target, cb_err *err)
+{
+    mode_t mask = umask (022);
+    off_t size = lseek (target->fd, 0, SEEK_CUR);
+
+    (void)umask (mask);
+    if (size < 0 || ftruncate (target->fd, size) < 0 || fchmod (target->fd, 0666 & ~mask) < 0 ||
+        rename (target->temporary, target->path) < 0)
+        return cb_fail_errno (err, CB_E_IO, "%s", target->path);
+    return 0;
+}
+
 static int
 s_close_target (s_target *target, int result, cb_err *err)
 {
-    mode_t mask = umask (022);
-
-    (void)umask (mask);
     if (result == 0 && target->out.term.tty && !target->raw)
         result = cb_out_settle (&target->out, err);
-    if (result == 0 && target->temporary[0] != '\0' &&
-        (fchmod (target->fd, 0666 & ~mask) < 0 || rename (target->temporary, target->path) < 0))
-        result = cb_fail_errno (err, CB_E_IO, "%s", target->path);
+    if (result == 0 && target->temporary[0] != '\0')
+        result = s_settle (target, err);
     if (result < 0 && target->temporary[0] != '\0')
         (void)unlink (target->temporary);
     cb_close (&target->fd);

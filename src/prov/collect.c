@@ -5,7 +5,10 @@
  * all data on its way before the first sync, a journal commits about once, not once a file.
  *
  * A file is what its descriptor says when it is opened; it must be the same when it has been read
- * (size, ctime), else it is refused as changing: never a mixture of two states under one hash. */
+ * (size, ctime), else it is refused as changing: never a mixture of two states under one hash.
+ *
+ * A hole costs neither reading nor room on the disk: it is one in the part too. Bounds and hash are
+ * of all bytes that the file seems to have. */
 #include "prov/collect.h"
 
 #include "base/cleanup.h"
@@ -18,6 +21,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define STEP   65536
 #define OUTPUT "output"
@@ -103,34 +107,77 @@ s_note_fault (collecting *self, int result, const cb_err *why)
 enum { COPIED, CHANGED }; /* outcomes of s_copy */
 
 static ssize_t
-s_read (int fd, char *bytes, size_t size)
+s_read (int fd, char *bytes, size_t size, uint64_t at)
 {
     ssize_t got;
 
     do {
-        got = read (fd, bytes, size);
+        got = pread (fd, bytes, size, (off_t)at);
     } while (got < 0 && errno == EINTR);
     return got;
 }
 
-/* Copies exactly size bytes; a file that has fewer or more of them by now has CHANGED. */
-static int
-s_copy (collecting *self, int from, int to, uint64_t size, cb_err *err)
+/* The bytes from here to the next data, at most size; 0 also where nobody can tell. */
+static uint64_t
+s_hole (int from, uint64_t at, uint64_t size)
 {
-    for (;;) {
-        size_t step = size < STEP ? (size_t)size : STEP;
-        ssize_t got = s_read (from, self->step, step > 0 ? step : 1);
+    off_t data = lseek (from, (off_t)at, SEEK_DATA);
+
+    if (data < 0)
+        return errno == ENXIO ? size : 0;
+    return (uint64_t)data - at < size ? (uint64_t)data - at : size;
+}
+
+static void
+s_hash_zeros (collecting *self, uint64_t size)
+{
+    static const char zeros[STEP];
+
+    for (; size > 0; size -= size < STEP ? size : STEP)
+        cb_sha256_add (self->hash, zeros, size < STEP ? (size_t)size : STEP);
+}
+
+/* Copies the data up to the next hole or the end; *at moves on. */
+static int
+s_copy_data (collecting *self, int from, int to, uint64_t end, uint64_t *at, cb_err *err)
+{
+    off_t hole = lseek (from, (off_t)*at, SEEK_HOLE);
+
+    if (hole > (off_t)*at && (uint64_t)hole < end)
+        end = (uint64_t)hole;
+    while (*at < end) {
+        size_t step = end - *at < STEP ? (size_t)(end - *at) : STEP;
+        ssize_t got = s_read (from, self->step, step, *at);
         if (got < 0)
             return cb_fail_errno (err, CB_E_IO, "reading a file of the jail");
         if (got == 0)
-            return size == 0 ? COPIED : CHANGED;
-        if (step == 0)
             return CHANGED;
         cb_sha256_add (self->hash, self->step, (size_t)got);
-        if (cb_write_all (to, self->step, (size_t)got, err) < 0)
-            return -CB_E_IO;
-        size -= (uint64_t)got;
+        if (lseek (to, (off_t)*at, SEEK_SET) < 0)
+            return cb_fail_errno (err, CB_E_IO, "writing");
+        CB_TRY (cb_write_all (to, self->step, (size_t)got, err));
+        *at += (uint64_t)got;
     }
+    return COPIED;
+}
+
+/* Copies exactly size bytes; a file that has fewer of them by now has CHANGED. */
+static int
+s_copy (collecting *self, int from, int to, uint64_t size, cb_err *err)
+{
+    uint64_t at = 0;
+
+    while (at < size) {
+        uint64_t hole = s_hole (from, at, size - at);
+        s_hash_zeros (self, hole);
+        at += hole;
+        int outcome = at < size ? s_copy_data (self, from, to, size, &at, err) : COPIED;
+        if (outcome != COPIED)
+            return outcome;
+    }
+    if (ftruncate (to, (off_t)size) < 0)
+        return cb_fail_errno (err, CB_E_IO, "writing");
+    return COPIED;
 }
 
 /* Copies an open file into a part and puts it on the list. */

@@ -143,7 +143,11 @@ s_put (serving *self, cb_filer_end *end, cb_err *err)
         return cb_fail (err, CB_E_INVALID, "/%s has %lld bytes, the block starts at %lld",
                         self->ask.path, (long long)status.st_size, (long long)offset);
     while (left > 0) {
-        ssize_t wrote = pwrite (fd, at, left < STEP ? left : STEP, offset);
+        size_t step = left < STEP ? left : STEP;
+        /* Zeros at the end of a file are a hole, which takes nothing of the jail's memory. */
+        ssize_t wrote = !cb_is_zero (at, step)                      ? pwrite (fd, at, step, offset)
+                        : ftruncate (fd, offset + (off_t)step) == 0 ? (ssize_t)step
+                                                                    : -1;
         if (wrote < 0 && errno == EINTR)
             continue;
         if (wrote <= 0) {

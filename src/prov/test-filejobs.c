@@ -46,6 +46,20 @@ s_test_put_get (void)
             memcmp (test_got.bytes, block, sizeof block) == 0,
         "and back");
 
+    struct stat holes;
+    memset (block, 0, sizeof block);
+    ok (test_put ("work/zeros", 0, block, sizeof block) == 0 &&
+            test_put ("work/zeros", sizeof block, "x", 1) == 0 &&
+            test_got.file_size == sizeof block + 1 &&
+            fstatat (test.jail, "work/zeros", &holes, 0) == 0 &&
+            holes.st_size == (off_t)sizeof block + 1 &&
+            holes.st_blocks * 512 < (blkcnt_t)sizeof block,
+        "zeros are a hole");
+    ok (test_get ("work/zeros", 1, sizeof block) == 0 && test_got.size == sizeof block &&
+            memcmp (test_got.bytes, block, sizeof block - 1) == 0 &&
+            test_got.bytes[sizeof block - 1] == 'x',
+        "and read as zeros");
+
     test_symlink ("/etc/passwd", "work/link");
     test_symlink ("/etc", "work/linkdir");
     (void)mkfifoat (test.jail, "work/fifo", 0600);

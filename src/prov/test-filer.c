@@ -107,6 +107,37 @@ s_test_hostile (void)
     ok (test_close (), "both processes end with their lines");
 }
 
+/* Holes stay holes; size, bound and hash are of all the bytes. */
+static void
+s_test_sparse (void)
+{
+    static const char holes_sha[] =
+        "95fe357a7a22bbd35583c5d89605a77cfa5f176b9e0bde85893ff354901492c8";
+    struct stat copy;
+
+    test_open ();
+    cb_auto_close int fd = openat (test.jail, "output/holes", O_WRONLY | O_CREAT, 0644);
+    ok (ftruncate (fd, 64 * MIB) == 0 && pwrite (fd, "abc", 3, 32 * MIB) == 3, "a file of holes");
+    cb_auto_close int none = openat (test.jail, "output/none", O_WRONLY | O_CREAT, 0644);
+    ok (ftruncate (none, 8 * MIB) == 0, "and one of nothing else");
+    ok (test_collect ("s1", 80 * MIB) == 0 && test_got.n_items == 2, "are collected: %s",
+        test_got.text);
+    ok (strcmp (test_got.items[0].path, "holes") == 0 && test_got.items[0].size == 64 * MIB &&
+            strcmp (test_got.items[0].sha256, holes_sha) == 0,
+        "with the hash of all bytes");
+    ok (fstatat (test.state, "runs/s1/output/holes", &copy, 0) == 0 && copy.st_size == 64 * MIB &&
+            copy.st_blocks * 512 < (blkcnt_t)MIB,
+        "and take no room for nothing: %lld blocks", (long long)copy.st_blocks);
+    ok (fstatat (test.state, "runs/s1/output/none", &copy, 0) == 0 && copy.st_size == 8 * MIB &&
+            copy.st_blocks * 512 < (blkcnt_t)MIB,
+        "also where there is nothing at all");
+    test_text ("output/more", "x");
+    ok (ftruncate (fd, 81 * MIB) == 0 && test_collect ("s2", 80 * MIB) == 0 &&
+            test_got.n_items == 1 && test_got.refused == 1,
+        "the bound is of the size it seems to have: %s", test_got.text);
+    ok (test_close (), "both processes end with their lines");
+}
+
 static void
 s_test_bounds (void)
 {
@@ -202,6 +233,7 @@ main (void)
 {
     s_test_collect ();
     s_test_hostile ();
+    s_test_sparse ();
     s_test_bounds ();
     s_test_full_disk ();
     return tap_done ();

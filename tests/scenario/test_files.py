@@ -324,7 +324,7 @@ def test_links_lead_nowhere(client, session):
 def test_put_over_the_disk_limit(daemon, client):
     name = client.call("new", wait=True)["session"]
     client.run("open('/work/fill', 'wb').write(bytes(255 << 20))", session=name)
-    data, replies = bytes(BLOCK), []
+    data, replies = b"x" * BLOCK, []
     for i in range(12):
         reply, _ = client.ask("put", session=name, path="work/more", offset=i * BLOCK,
                               buffers=[data])
@@ -443,3 +443,35 @@ def test_the_commands(daemon):
     assert done.returncode == 1 and "nothing.bin" in done.stderr
     done = daemon.cellblock("put", "nobody", path)
     assert done.returncode == 1 and "nobody" in done.stderr
+
+
+# -- holes -------------------------------------------------------------------------------------
+
+def test_holes_cost_nothing(new_house, tmp_path):
+    """A file of 200 MiB with three bytes in it: collected, fetched and put with its size, its
+    bytes and its hash, in next to no room."""
+    house = new_house().start("--set", "profile.default.artifacts=2G",
+                              "--set", "profile.default.wall=none")
+    size, room = 200 * MIB, 1 * MIB
+    house.cellblock("new", "s")
+    done = house.json("run", "-s", "s", "-c", "f = open('/output/holes', 'wb'); f.truncate(200 << 20)\n"
+                      "f.seek(100 << 20); f.write(b'abc'); f.close()")
+    assert done["status"] == "ok", done
+    (artifact,) = done["artifacts"]
+    assert artifact["size"] == size
+    kept = os.stat(artifact["file"])
+    assert (kept.st_size, kept.st_blocks * 512 < room) == (size, True), kept
+    target = str(tmp_path / "holes")
+    assert house.cellblock("get", "s", "/output/holes", "-o", target).returncode == 0
+    got = os.stat(target)
+    assert (got.st_size, got.st_blocks * 512 < room) == (size, True), got
+    digest = hashlib.sha256()
+    with open(target, "rb") as file:
+        for block in iter(lambda: file.read(MIB), b""):
+            digest.update(block)
+    assert digest.hexdigest() == artifact["sha256"]
+    os.truncate(target, 64 * MIB)
+    assert house.cellblock("put", "s", target).returncode == 0
+    done = house.json("run", "-s", "s", "-c", "import os; s = os.stat('/work/holes')\n"
+                      "print(s.st_size, s.st_blocks * 512 < 1 << 20)")
+    assert done["outputs"][0]["text"] == "%d True\n" % (64 * MIB), done
