@@ -12,6 +12,7 @@
  *
  * A jail that writes a folder of the host gets one more, before all others (s_fill_workdir). */
 #include "base/table.h"
+#include "cell/allowed.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,226 +40,6 @@
      CLONE_NEWNET)
 #define MAKES_UNNAMED 020000000 /* __O_TMPFILE of asm-generic/fcntl.h */
 #define FILTER_MAX    4096      /* instructions, the kernel's bound (BPF_MAXINSNS) */
-
-static const char *const s_allowed[] = {
-    /* files */
-    "read",
-    "write",
-    "readv",
-    "writev",
-    "pread64",
-    "pwrite64",
-    "preadv",
-    "pwritev",
-    "preadv2",
-    "pwritev2",
-    "open",
-    "openat",
-    "openat2",
-    "creat",
-    "close",
-    "close_range",
-    "lseek",
-    "dup",
-    "dup2",
-    "dup3",
-    "flock",
-    "fsync",
-    "fdatasync",
-    "sync_file_range",
-    "truncate",
-    "ftruncate",
-    "fallocate",
-    "fadvise64",
-    "readahead",
-    "stat",
-    "fstat",
-    "lstat",
-    "newfstatat",
-    "statx",
-    "statfs",
-    "fstatfs",
-    "access",
-    "faccessat",
-    "faccessat2",
-    "readlink",
-    "readlinkat",
-    "getdents",
-    "getdents64",
-    "getcwd",
-    "chdir",
-    "fchdir",
-    "rename",
-    "renameat",
-    "renameat2",
-    "mkdir",
-    "mkdirat",
-    "rmdir",
-    "unlink",
-    "unlinkat",
-    "link",
-    "linkat",
-    "symlink",
-    "symlinkat",
-    "chmod",
-    "fchmod",
-    "fchmodat",
-    "chown",
-    "fchown",
-    "lchown",
-    "fchownat",
-    "umask",
-    "utime",
-    "utimes",
-    "utimensat",
-    "futimesat",
-    "sendfile",
-    "copy_file_range",
-    "getxattr",
-    "lgetxattr",
-    "fgetxattr",
-    "listxattr",
-    "llistxattr",
-    "flistxattr",
-    /* memory */
-    "mmap",
-    "mprotect",
-    "munmap",
-    "mremap",
-    "madvise",
-    "brk",
-    "msync",
-    "mincore",
-    "mlock",
-    "mlock2",
-    "munlock",
-    "mlockall",
-    "munlockall",
-    "membarrier",
-    /* processes */
-    "fork",
-    "vfork",
-    "execve",
-    "exit",
-    "exit_group",
-    "wait4",
-    "waitid",
-    "kill",
-    "tkill",
-    "tgkill",
-    "getpid",
-    "getppid",
-    "gettid",
-    "getpgid",
-    "setpgid",
-    "getpgrp",
-    "getsid",
-    "setsid",
-    "getuid",
-    "geteuid",
-    "getgid",
-    "getegid",
-    "getresuid",
-    "getresgid",
-    "getgroups",
-    "capget",
-    "pidfd_open",
-    "pidfd_send_signal",
-    "sched_yield",
-    "sched_getaffinity",
-    "sched_setaffinity",
-    "sched_getparam",
-    "sched_getscheduler",
-    "sched_setscheduler",
-    "sched_get_priority_max",
-    "sched_get_priority_min",
-    "sched_rr_get_interval",
-    "getpriority",
-    "setpriority",
-    "getrlimit",
-    "setrlimit",
-    "prlimit64",
-    "getrusage",
-    "times",
-    "sysinfo",
-    "uname",
-    "getcpu",
-    "arch_prctl",
-    "set_tid_address",
-    "set_robust_list",
-    "get_robust_list",
-    "rseq",
-    "restart_syscall",
-    /* signals */
-    "rt_sigaction",
-    "rt_sigprocmask",
-    "rt_sigreturn",
-    "rt_sigpending",
-    "rt_sigtimedwait",
-    "rt_sigsuspend",
-    "rt_sigqueueinfo",
-    "rt_tgsigqueueinfo",
-    "sigaltstack",
-    "signalfd",
-    "signalfd4",
-    "pause",
-    "alarm",
-    /* time */
-    "clock_gettime",
-    "clock_getres",
-    "clock_nanosleep",
-    "nanosleep",
-    "gettimeofday",
-    "time",
-    "getitimer",
-    "setitimer",
-    "timer_create",
-    "timer_settime",
-    "timer_gettime",
-    "timer_getoverrun",
-    "timer_delete",
-    "timerfd_create",
-    "timerfd_settime",
-    "timerfd_gettime",
-    /* waiting */
-    "futex",
-    "epoll_create",
-    "epoll_create1",
-    "epoll_ctl",
-    "epoll_wait",
-    "epoll_pwait",
-    "epoll_pwait2",
-    "poll",
-    "ppoll",
-    "select",
-    "pselect6",
-    "eventfd",
-    "eventfd2",
-    "pipe",
-    "pipe2",
-    /* sockets: which families, see s_add_sockets */
-    "bind",
-    "listen",
-    "accept",
-    "accept4",
-    "connect",
-    "getsockname",
-    "getpeername",
-    "getsockopt",
-    "sendto",
-    "recvfrom",
-    "sendmsg",
-    "recvmsg",
-    "sendmmsg",
-    "recvmmsg",
-    "shutdown",
-    /* semaphores of multiprocessing's older relatives; no shared memory, no message queues */
-    "semget",
-    "semop",
-    "semctl",
-    "semtimedop",
-    "getrandom",
-};
 
 /* Libraries try these first and know what to do without. clone3 hides its flags from a filter,
  * io_uring does calls unseen, splice and its kin write to the page cache, a memfd is no file of the
@@ -318,16 +99,21 @@ static const uint32_t s_fcntls[] = {
     F_GETPIPE_SZ, F_SETPIPE_SZ,    F_GET_SEALS, F_ADD_SEALS, F_GETLEASE,
 };
 
-/* setsockopt's options as bits that must be so: all up to 127 but those that attach programs,
- * SO_ATTACH_FILTER (26), SO_ATTACH_BPF and the two REUSEPORT ones (50 to 52). No comparison by
+/* setsockopt's options as bits that must be so: all up to 127 but those that size buffers,
+ * SO_SNDBUF and SO_RCVBUF (7, 8), and that attach programs, SO_ATTACH_FILTER (26), SO_ATTACH_BPF
+ * and the two REUSEPORT ones (50 to 52). No comparison by
  * size: it would take all 64 bits, of which the kernel ignores the upper half. */
 static const struct {
     uint32_t mask;
     uint32_t value;
 } s_socket_options[] = {
-    {~0x0fU, 0}, {~7U, 16}, {~1U, 24}, {~0U, 27}, {~3U, 28},    {~0x0fU, 32},
-    {~1U, 48},   {~0U, 53}, {~1U, 54}, {~7U, 56}, {~0x3fU, 64},
+    {~3U, 0},  {~1U, 4},  {~0U, 6},     {~0U, 9},  {~1U, 10}, {~3U, 12}, {~7U, 16}, {~1U, 24},
+    {~0U, 27}, {~3U, 28}, {~0x0fU, 32}, {~1U, 48}, {~0U, 53}, {~1U, 54}, {~7U, 56}, {~0x3fU, 64},
 };
+
+/* Their numbers have other meanings at the levels of the Internet's protocols. */
+static const uint32_t s_buffer_options[] = {SO_SNDBUF, SO_RCVBUF};
+static const uint32_t s_internet_levels[] = {IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_IPV6};
 
 /* What the second filter takes away: new processes and programs; and further filters, whose
  * compiler in the kernel is nothing for a cell to play with. */
@@ -406,6 +192,32 @@ s_add_internet (scmp_filter_ctx filter, uint32_t family)
 }
 
 static int
+s_add_option (scmp_filter_ctx filter, uint32_t action, uint32_t level, uint32_t option)
+{
+    struct scmp_arg_cmp when[] = {SCMP_CMP (1, SCMP_CMP_MASKED_EQ, UINT32_MAX, level),
+                                  SCMP_CMP (2, SCMP_CMP_MASKED_EQ, UINT32_MAX, option)};
+
+    return s_add (filter, action, "setsockopt", CB_COUNT (when), when);
+}
+
+/* A socket's buffer is memory that is none of a process: each keeps the size that it has, so that
+ * who counts sockets knows what they may hold. As Linux does with a size that is too large, the
+ * call succeeds. */
+static int
+s_add_buffers (scmp_filter_ctx filter, int loopback)
+{
+    for (size_t i = 0; i < CB_COUNT (s_buffer_options); i++) {
+        if (s_add_option (filter, SCMP_ACT_ERRNO (0), SOL_SOCKET, s_buffer_options[i]) < 0)
+            return -1;
+        for (size_t k = 0; loopback && k < CB_COUNT (s_internet_levels); k++)
+            if (s_add_option (filter, SCMP_ACT_ALLOW, s_internet_levels[k], s_buffer_options[i]) <
+                0)
+                return -1;
+    }
+    return 0;
+}
+
+static int
 s_add_sockets (scmp_filter_ctx filter, int loopback)
 {
     /* libzmq aborts when it may not list interfaces, but goes on when there is no such family. */
@@ -413,7 +225,7 @@ s_add_sockets (scmp_filter_ctx filter, int loopback)
 
     if (s_add (filter, SCMP_ACT_ERRNO (EOPNOTSUPP), "socket", 1, &netlink) < 0 ||
         s_add_values (filter, "socket", 0, AF_UNIX) < 0 ||
-        s_add_values (filter, "socketpair", 0, AF_UNIX) < 0)
+        s_add_values (filter, "socketpair", 0, AF_UNIX) < 0 || s_add_buffers (filter, loopback) < 0)
         return -1;
     if (loopback && (s_add_internet (filter, AF_INET) < 0 || s_add_internet (filter, AF_INET6) < 0))
         return -1;

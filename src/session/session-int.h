@@ -329,8 +329,8 @@ int cb_cells_is_idle_ (cb_jmsg *status);
 int cb_shown_ (cb_session *self, const char *msg_type, cb_part *content, cb_buf *room)
     __attribute__ ((warn_unused_result));
 
-/* What a kernel says goes on with the fields of its type; room is initialised here. -1: it cannot be
- * mended. */
+/* What a kernel says goes on with the fields of its type; room is initialised here. -1: it cannot
+ * be mended. */
 int cb_shown_shape_ (const cb_session *self, cb_jmsg *message, cb_buf *room);
 
 /* places.c */

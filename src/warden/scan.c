@@ -100,6 +100,7 @@ s_look (int proc, const char *pid, void *into)
     scan->processes++;
     scan->tasks += (uint32_t)cb_scan_number (text, "Threads:");
     scan->resident += cb_scan_number (text, "VmRSS:") * 1024;
+    scan->tables += cb_scan_number (text, "VmPTE:") * 1024;
     scan->swapped += cb_scan_number (text, "VmSwap:") * 1024;
 }
 
@@ -129,4 +130,16 @@ cb_scan_read_exact (int proc, cb_scan_exact *ret_exact)
 {
     *ret_exact = (cb_scan_exact){0, 0};
     return s_each (proc, s_look_exactly, ret_exact) < 0 ? -1 : 0;
+}
+
+uint32_t
+cb_scan_sockets (int proc)
+{
+    static const char label[] = "sockets: used ";
+    char text[FILE_MAX];
+
+    /* Its pid 1 is in the same network as all of them. */
+    if (s_file (proc, "1", "net/sockstat", text) < 0)
+        return 0;
+    return (uint32_t)cb_scan_number (text, label);
 }

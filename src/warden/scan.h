@@ -10,6 +10,7 @@ typedef struct cb_scan {
     uint32_t tasks;     /* their threads */
     uint64_t resident;  /* bytes; a page that several share is counted for each of them */
     uint64_t swapped;   /* bytes */
+    uint64_t tables;    /* bytes of page tables, which grow also where nothing is resident */
 } cb_scan;
 
 /* The same memory, shared pages counted once. */
@@ -26,6 +27,10 @@ int cb_scan_read (int proc, cb_scan *ret_scan);
 
 /* Up to milliseconds: the kernel walks through all pages. */
 int cb_scan_read_exact (int proc, cb_scan_exact *ret_exact);
+
+/* Sockets of the jail's own network, those included whose data nobody has read; 0: cannot be seen.
+ */
+uint32_t cb_scan_sockets (int proc);
 
 /* For tests: the number behind a label ("VmRSS:") in lines "LABEL NUMBER [kB]"; 0: none. */
 uint64_t cb_scan_number (const char *text, const char *label);

@@ -12,6 +12,8 @@
 
 #include "base/cleanup.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/statfs.h>
 #include <unistd.h>
@@ -23,6 +25,12 @@
 #define PERIOD_MAX   (200 * CB_USEC_PER_MSEC)
 /* Of one processor, what looking may cost: a twentieth. */
 #define COST_SHARE 20U
+
+/* What a socket's buffer may hold is memory of no process, and Linux tells nobody how much it is.
+ * More sockets than honest programs have without a network are counted as full. */
+#define SOCKETS_FREE  64
+#define SOCKET_BYTES  "/proc/sys/net/core/wmem_default"
+#define SOCKET_NORMAL 212992
 
 #define OOM_AGAIN    (2 * CB_USEC_PER_MSEC)
 #define OOM_PATIENCE CB_USEC_PER_SEC
@@ -72,6 +80,25 @@ s_files (int quota)
     return (uint64_t)(status.f_blocks - status.f_bfree) * (uint64_t)status.f_bsize;
 }
 
+static uint64_t
+s_socket_bytes (void)
+{
+    char text[32] = "";
+    cb_auto_close int fd = open (SOCKET_BYTES, O_RDONLY | O_CLOEXEC);
+    uint64_t bytes =
+        fd >= 0 && read (fd, text, sizeof text - 1) > 0 ? strtoull (text, NULL, 10) : 0;
+
+    return bytes > 0 ? bytes : SOCKET_NORMAL;
+}
+
+static uint64_t
+s_sockets (const cb_watchdog *self)
+{
+    uint32_t n = cb_scan_sockets (self->in.proc);
+
+    return n > SOCKETS_FREE ? (n - SOCKETS_FREE) * self->socket_bytes : 0;
+}
+
 /* What the jail uses; exact when that matters. -1: nothing to be seen. */
 static int
 s_measure (cb_watchdog *self, cb_scan *ret_scan, uint64_t *ret_used)
@@ -81,12 +108,13 @@ s_measure (cb_watchdog *self, cb_scan *ret_scan, uint64_t *ret_used)
 
     if (cb_scan_read (self->in.proc, ret_scan) < 0)
         return -1;
-    *ret_used = ret_scan->resident + ret_scan->swapped + files;
+    uint64_t beside = ret_scan->tables + s_sockets (self);
+    *ret_used = ret_scan->resident + ret_scan->swapped + files + beside;
     if (self->in.memory == 0 || *ret_used <= self->in.memory)
         return 0;
     if (cb_scan_read_exact (self->in.proc, &exact) < 0)
         return -1;
-    *ret_used = cb_watchdog_sum (exact.own, exact.shared, files);
+    *ret_used = cb_watchdog_sum (exact.own, exact.shared, files) + beside;
     return 0;
 }
 
@@ -166,6 +194,7 @@ cb_watchdog_start (cb_watchdog *self, const cb_watchdog_in *in)
             (cb_watch){.fd = self->oom, .events = POLLIN, .on_ready = s_on_oom, .context = self};
         cb_reactor_add (in->reactor, &self->oom_watch);
     } else if (in->proc >= 0) {
+        self->socket_bytes = s_socket_bytes ();
         cb_reactor_set (in->reactor, &self->timer, cb_now () + PERIOD_MIN);
     }
 }

@@ -26,6 +26,7 @@ typedef struct cb_watchdog {
     int oom;          /* owned: an eventfd that counts out-of-memory events (v1), -1: none */
     cb_usec patience; /* how long an event waits for its kill to be counted */
     int over;
+    uint64_t socket_bytes; /* what one socket may hold */
     uint64_t memory;       /* bytes, of the last look */
     uint64_t peak_memory;  /* bytes */
     uint64_t process_hits; /* looks that found the limit of processes used up */

@@ -98,6 +98,15 @@ for name in ("to-shadow", "to-secret", "to-root/etc/shadow", "up/../../../../etc
     look(name, read, "/input/%s/%s" % (HOST["input"], name))
     attempt(name, os.stat, "/input/%s/%s" % (HOST["input"], name))
 """, alone=True, inputs=inputs, control="an input is made for a session")
+attack("asks where an input folder lies on the host", HIDDEN, """
+LOST["place"] = "nothing"
+open("/input/%s/data.csv" % HOST["input"]).close()
+for name in ("mountinfo", "mounts", "mountstats", "maps", "task/%d/mountinfo" % os.getpid()):
+    text = open("/proc/self/" + name).read()
+    print(text)
+    if HOST["folder"] in text:
+        WON.append(name)
+""", alone=True, inputs=inputs, control="an input is made for a session")
 def make_door(scene):
     """A socket and a pipe that appear in an input when the jail is there already."""
     folder = scene.arena.input

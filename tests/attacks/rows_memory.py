@@ -123,7 +123,28 @@ for number in range(8):
 for number in range(8):
     report[0].recv(1)
 hold("800 MiB in sockets")
+""", **BOMB)
+attack("memory: mappings of many processes", KILLED, """
+import mmap, time
+LIBC.mmap.restype = ctypes.c_void_p
+page, count = 4096, 60000
+at = LIBC.mmap(None, ctypes.c_size_t(count * page), 0, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+for number in range(0, count, 2):
+    LIBC.mprotect(ctypes.c_void_p(at + number * page), ctypes.c_size_t(page), mmap.PROT_READ)
+for number in range(48):
+    if os.fork() == 0:
+        time.sleep(20)
+        os._exit(0)
+hold("%d mappings in each of 48 processes" % count)
 """, **{**BOMB, "needs": ("cgroup",)})
+attack("memory: page tables without pages", KILLED, """
+LIBC.mmap.restype = ctypes.c_void_p
+size = 1 << 40
+at = LIBC.mmap(None, ctypes.c_size_t(size), 1, 0x4022, -1, ctypes.c_long(0))
+for step in range(0, size, 2 << 20):
+    ctypes.string_at(at + step, 1)
+hold("2 GiB of page tables")
+""", **BOMB)
 attack("memory: locked", LIMITED, """
 import mmap
 page = mmap.mmap(-1, 4 << 20)

@@ -454,7 +454,8 @@ def test_holes_cost_nothing(new_house, tmp_path):
                               "--set", "profile.default.wall=none")
     size, room = 200 * MIB, 1 * MIB
     house.cellblock("new", "s")
-    done = house.json("run", "-s", "s", "-c", "f = open('/output/holes', 'wb'); f.truncate(200 << 20)\n"
+    done = house.json("run", "-s", "s", "-c",
+                      "f = open('/output/holes', 'wb'); f.truncate(200 << 20)\n"
                       "f.seek(100 << 20); f.write(b'abc'); f.close()")
     assert done["status"] == "ok", done
     (artifact,) = done["artifacts"]
