@@ -454,7 +454,6 @@ static int
 s_open (shim *self, cb_err *err)
 {
     CB_TRY (s_read_file (self, err));
-    CB_TRY (s_find_workdir (self, err));
     self->parent = cb_parent_new (self->loop, s_on_orphaned, self, err);
     if (self->parent == NULL)
         return -CB_E_GONE;
@@ -464,6 +463,7 @@ s_open (shim *self, cb_err *err)
     self->ports = cb_ports_new (self->loop, &self->file, s_on_connection, self, err);
     if (self->ports == NULL)
         return -CB_E_EXISTS;
+    CB_TRY (s_find_workdir (self, err));
     CB_TRY (cb_loop_at (self->loop, CB_USEC_NEVER, s_on_time, self, &self->timer, err));
     CB_TRY (cb_conn_open (&self->conn, self->cli, CB_CONN_START_QUIET, err));
     CB_TRY (s_ask (self, err));
