@@ -42,10 +42,10 @@ import time
 time.sleep(1000)
 """, status={"died", "timeout"}, seconds=3, control=CONTROL)
 attack("sends frames without end", KILLED, """
-import socket, stat, time
+import signal, socket, stat
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 frame = b"\\x01\\x40" + b"x" * 64
-until = time.monotonic() + 2
-while time.monotonic() < until:
+while True:
     for fd in map(int, os.listdir("/proc/self/fd")):
         try:
             if stat.S_ISSOCK(os.fstat(fd).st_mode):
@@ -53,7 +53,6 @@ while time.monotonic() < until:
                 os.write(fd, frame * 1000)
         except OSError:
             pass
-time.sleep(1000)
 """, status={"died", "timeout", "limit"}, seconds=5, control=CONTROL)
 attack("replaces the kernel's own functions", KILLED, """
 import zmq
