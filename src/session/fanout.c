@@ -218,11 +218,7 @@ cb_fanout_remove (cb_fanout *self, const cb_zpeer *peer)
 size_t
 cb_fanout_readers (const cb_fanout *self)
 {
-    size_t n = 0;
-
-    for (size_t i = 0; i < self->n_readers; i++)
-        n += self->readers[i].asker.peer != NULL;
-    return n;
+    return self->n_readers - (self->has_left != 0);
 }
 
 const cb_asker *

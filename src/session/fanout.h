@@ -54,7 +54,7 @@ void cb_fanout_last_words (cb_fanout *self);
 /* Drops the readers behind that connection; how many are left. The first one of a run that is kept
  * may come back. */
 size_t cb_fanout_remove (cb_fanout *self, const cb_zpeer *peer);
-/* How many read. */
+/* How many read, those counted who are awaited, but not one who went away. */
 size_t cb_fanout_readers (const cb_fanout *self);
 
 /* The first of them, whose run it is; NULL: he is gone. Borrowed. */
