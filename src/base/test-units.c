@@ -71,6 +71,9 @@ s_test_texts (void)
     ok (strcmp (cb_duration_text (10000000, text), "10 s") == 0, "%s", text);
     ok (strcmp (cb_duration_text (500000, text), "500 ms") == 0, "%s", text);
     ok (strcmp (cb_duration_text (3600000000, text), "1 h") == 0, "%s", text);
+    ok (strcmp (cb_duration_text (100000000, text), "100 s") == 0, "%s", text);
+    ok (strcmp (cb_duration_text (5400000000, text), "90 min") == 0, "%s", text);
+    ok (strcmp (cb_duration_text (1234567, text), "1.23 s") == 0, "%s", text);
     ok (strcmp (cb_duration_text (0, text), "0 s") == 0, "%s", text);
 }
 

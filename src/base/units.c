@@ -158,5 +158,9 @@ cb_duration_text (cb_usec duration, char text[CB_UNITS_TEXT])
                                  {"min", MINUTE}, {"h", HOUR},  {"d", DAY}};
     if (duration == 0)
         return s_text (units + 2, 1, 0, text);
+    /* 100 s are not 1.66 min: exact where that is a short number. */
+    for (size_t i = CB_COUNT (units); i-- > 0;)
+        if (duration % units[i].factor == 0 && duration / units[i].factor < 1000)
+            return s_text (units + i, 1, duration, text);
     return s_text (units, CB_COUNT (units), duration, text);
 }
