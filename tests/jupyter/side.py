@@ -37,6 +37,7 @@ class Side:
         self.name = name
         leaks.become_subreaper()
         self.before = leaks.descendants()
+        self.other = None  # the side that runs beside this one
         self.folder = tempfile.mkdtemp(prefix="cb-jupyter-", dir="/tmp")
         self.work = self._make("work")
         home = self._make("home")
@@ -71,9 +72,14 @@ class Side:
                 words.write(("\nended after %d s\n" % seconds).encode())
                 return None
 
+    def known_processes(self):
+        """Those that may live on after a suite."""
+        return set(self.before)
+
     def left(self):
         """What still lives after a suite; nobody promised that plain kernels end."""
-        strays = leaks.stray_processes(self.before, PLAIN_PATIENCE)
+        beside = self.other.known_processes() if self.other else set()
+        strays = leaks.stray_processes({*self.before, *beside}, PLAIN_PATIENCE)
         leaks.kill_all(strays)
         return []
 

@@ -52,10 +52,11 @@ def encode_spec(spec):
         value = os.fsencode(value)
         return struct.pack("=H", len(value)) + value
     layers = [spec["layers"].get(name, AUTO) for name in LAYERS]
-    out = struct.pack("=QQQQIIIIIIB4BB2x", spec["memory"], spec["disk"], spec["files"],
+    no_arguments = no_workdir = 0
+    out = struct.pack("=QQQQIIIIIIIB4BBB5x", spec["memory"], spec["disk"], spec["files"],
                       spec["cpu_seconds"], 2, spec["cpu_percent"], spec["processes"],
                       spec["open_files"], len(spec["inputs"]), spec["start_seconds"],
-                      spec["loopback"], *layers, spec["subprocesses"])
+                      no_arguments, spec["loopback"], *layers, spec["subprocesses"], no_workdir)
     out += text(spec["name"]) + text(spec["profile"])
     for path, name in spec["inputs"]:
         out += text(path) + text(name)
