@@ -203,7 +203,7 @@ def test_full_by_the_person_who_asks(daemon):
     assert daemon.cellblock("new", "mine", "-l", "active_output=full").returncode == 0
     assert daemon.json("show", "mine")["active_output"] == "full"
     refused = daemon.cellblock("new", "other", "-P", "safe_eval", "-l", "active_output=full")
-    assert refused.returncode == 1 and "fixes active_output at sandbox" in refused.stderr
+    assert refused.returncode == 3 and "fixes active_output at sandbox" in refused.stderr
 
 
 def test_programs_get_it_as_it_is(sandbox, daemon):
