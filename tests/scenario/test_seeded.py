@@ -200,9 +200,12 @@ def cells_of(requests):
 
 
 def output_of(told):
-    """What a cell put out; pieces of text that came apart are one."""
+    """What a cell put out; text that came in pieces is one. Nothing here writes on stderr but
+    IPython, which warns there of its own full cache."""
     made = []
     for kind, content in told:
+        if content.get("name") == "stderr":
+            continue
         if kind == "stream" and made and made[-1][:2] == [kind, content["name"]]:
             made[-1][2] += content["text"]
         elif kind == "stream":
