@@ -217,3 +217,24 @@ def test_it_outlives_the_broker(amber, client, when):
     reply, rest = resume(amber, request, 20)
     assert reply.content["error"]["ename"] == "ZeroDivisionError"
     assert stream_text(events + rest) == TEXT
+
+
+def test_who_waits_is_not_given_up_for_others_who_go(amber):
+    """Another client comes and goes before the one of a cell that waits has come back."""
+    with Client(amber.connection()) as one, \
+            Client(amber.connection()) as other:
+        one.send("run", {"session": "amber", "code": HOLD})
+        while one.receive().type != "execute_input":
+            pass
+        waits = other.send("run", {"session": "amber", "code": "print(41)"})
+        assert leaks.wait_for(lambda: show(amber)["queued"] == 1)
+        before = kill_broker(amber)
+    another_broker(amber, before)
+    for _ in range(3):
+        assert show(amber)["queued"] == 1
+    with Client(amber.connection()) as back:
+        back.call("resume", request=waits)
+        let_go(back, "amber")
+        reply, events = back.wait(waits, "run")
+        assert reply.content["status"] == "ok"
+        assert stream_text(events) == "41\n"

@@ -319,28 +319,6 @@ def test_as_an_ordinary_user(user_house):
     assert (waiting.returncode, out) == (0, "41\n"), err
 
 
-def test_who_waits_is_not_given_up_for_others_who_go(daemon, new_session):
-    """Another client comes and goes before the one of a cell that waits has come back."""
-    name = new_session()
-    with wireclient.Client(daemon.connection()) as one, \
-            wireclient.Client(daemon.connection()) as other:
-        one.send("run", {"session": name, "code": HOLD})
-        while one.receive().type != "execute_input":
-            pass
-        waits = other.send("run", {"session": name, "code": "print(x)"})
-        assert leaks.wait_for(lambda: daemon.json("show", name)["queued"] == 1, SECONDS)
-        before = kill_broker(daemon)
-    another_broker(daemon, before)
-    for _ in range(3):
-        assert daemon.json("show", name)["queued"] == 1
-    with wireclient.Client(daemon.connection()) as back:
-        back.call("resume", request=waits)
-        let_go(back, name)
-        reply, events = back.wait(waits, "run")
-        assert reply.content["status"] == "ok"
-        assert wireclient.stream_text(events) == name + "\n"
-
-
 # -- what cannot go on -----------------------------------------------------------------------------
 
 def test_a_jail_that_brokers_die_of(daemon, new_session):
