@@ -406,7 +406,7 @@ s_open_doors (cb_broker *self, cb_err *err)
     cb_control_options control = {.loop = self->loop,
                                   .registry = self->registry,
                                   .runtime_fd = self->runtime,
-                                  .key = key,
+                                  .signer = self->clients,
                                   .socket_front = SOCKET_FRONT,
                                   .facts = &self->facts,
                                   .events = &s_control_events,

@@ -483,9 +483,8 @@ cb_control_new (const cb_control_options *options, cb_err *err)
     self->context = options->context;
     cb_quota_init (&self->out, NULL, CB_CLIENTS_QUEUE_MAX);
     cb_quota_init (&self->in, NULL, CB_CLIENTS_QUEUE_MAX);
-    self->signer = cb_signer_new (options->key, "hmac-sha256", err);
-    if (self->signer == NULL ||
-        (self->shell = s_listen (self, options, CB_CHANNEL_SHELL, err)) == NULL ||
+    self->signer = options->signer;
+    if ((self->shell = s_listen (self, options, CB_CHANNEL_SHELL, err)) == NULL ||
         (self->hb = s_listen (self, options, CB_CHANNEL_HB, err)) == NULL)
         return NULL;
     return cb_take (self);
@@ -502,7 +501,6 @@ cb_control_destroy (cb_control **self_at)
     cb_zlisten_destroy (&self->hb);
     while (self->clients != NULL)
         s_drop_client (self->clients);
-    cb_signer_destroy (&self->signer);
     free (self);
     *self_at = NULL;
 }

@@ -37,7 +37,7 @@ typedef struct cb_control_options {
     cb_loop *loop; /* borrowed, like all here */
     cb_registry *registry;
     int runtime_fd;
-    const char *key;          /* of broker.json; copied */
+    cb_signer *signer; /* by the key of broker.json; borrowed, also by cells that outlive us */
     const char *socket_front; /* "c": sockets are c-1 and c-5 */
     const cb_control_facts *facts;
     const cb_control_events *events;
