@@ -137,7 +137,8 @@ for number in range(48):
         os.close(ours)
         os.read(theirs, 1)
         os._exit(0)
-hold("%d mappings in each of 48 processes" % count)
+heap = b"x" * (300 << 20)
+hold("%d mappings in each of 48 processes, and 300 MiB" % count)
 os.close(ours)
 """, **{**BOMB, "needs": ("cgroup",)})
 attack("memory: page tables without pages", KILLED, """
