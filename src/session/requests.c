@@ -488,20 +488,26 @@ s_on_restarted (const cb_err *why, void *context)
     }
 }
 
-/* Answers before the session ends, which may be at once: nothing of it may be touched after. */
-static int
-s_shut_down (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *err)
+/* To who asks, and on iopub to all, as ipykernel does. */
+static void
+s_answer_shutdown (cb_session *self, cb_guest *guest, cb_request_from *from, int restart)
 {
-    cb_owned (cb_json) json_t *ok = json_pack ("{s:s, s:b}", "status", "ok", "restart", 0);
-    cb_part header = from->message->dicts[CB_DICT_HEADER];
+    cb_owned (cb_json) json_t *ok = json_pack ("{s:s, s:b}", "status", "ok", "restart", restart);
     cb_word word = {.topic = "shutdown_reply",
                     .msg_type = "shutdown_reply",
-                    .parent = header,
+                    .parent = from->message->dicts[CB_DICT_HEADER],
                     .content = ok,
                     .news = CB_NEWS_STATUS};
 
     s_reply (self, guest, from, ok);
     cb_readers_tell (self->readers, &word);
+}
+
+/* Answers before the session ends, which may be at once: nothing of it may be touched after. */
+static int
+s_shut_down (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *err)
+{
+    s_answer_shutdown (self, guest, from, 0);
     cb_log_info ("an attached client ends the session", CB_STR ("session", self->name));
     return cb_session_stop (self, "the session was stopped", NULL, NULL, err);
 }
@@ -511,16 +517,7 @@ s_shut_down (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *e
 static int
 s_hand_back (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *err)
 {
-    cb_owned (cb_json) json_t *ok = json_pack ("{s:s, s:b}", "status", "ok", "restart", 1);
-    cb_part header = from->message->dicts[CB_DICT_HEADER];
-    cb_word word = {.topic = "shutdown_reply",
-                    .msg_type = "shutdown_reply",
-                    .parent = header,
-                    .content = ok,
-                    .news = CB_NEWS_STATUS};
-
-    s_reply (self, guest, from, ok);
-    cb_readers_tell (self->readers, &word);
+    s_answer_shutdown (self, guest, from, 1);
     cb_log_info ("a frontend restarts its kernel", CB_STR ("session", self->name));
     cb_owner_leave_ (self, CB_LEAVE_RESTART, "");
     return cb_session_restart (self, NULL, NULL, err);
