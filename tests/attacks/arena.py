@@ -266,7 +266,7 @@ class Arena:
     def missing(self, attack):
         """Why this combination cannot have the attack; None when it can."""
         if "cgroup" in attack.needs and self.layers["cgroup"] == "none":
-            return "no control group: nothing counts the kernel's buffers"
+            return "no control group, which alone holds it"
         if "landlock" in attack.needs and not self.layers["landlock"]:
             return "no Landlock, which alone stops it"
         return None

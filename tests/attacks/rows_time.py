@@ -64,7 +64,7 @@ for number in range(4):
 for number in range(4):
     os.wait()
 LOST["processors"] = "nothing"
-""", failures={"nothing"}, outside=one_cpu, control="as many as the machine has")
+""", failures={"nothing"}, outside=one_cpu, needs=("cgroup",), control="as many as the machine has")
 
 
 def nothing_runs_on(scene):
