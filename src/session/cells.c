@@ -1,19 +1,15 @@
 /* cells.c - the queue of a session: one request with the kernel at a time, collect, answer.
  *
- * The running cell stays `running` until its files are collected, so that what a cell wrote is its
- * own and the next one waits for it. Whatever a kernel says is only believed for the running
- * request; output that an older one prints late goes to those who look on (guests.c). Whose request
- * it is makes no difference here: that is the entry's kind. */
+ * The running cell stays `running` until its files are collected (collect.c). Whatever a kernel
+ * says is only believed for the running request; output that an older one prints late goes to those
+ * who look on (guests.c). Whose request it is makes no difference here: that is the entry's kind.
+ */
 #include "session/session-int.h"
 
 #include "base/log.h"
 #include "wire/ctl.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* A request that is no cell and whose idle is here: its reply is on another connection, a moment
  * behind, and longer where the kernel gets no processor. IPython's kernel answers nothing to a
@@ -50,8 +46,8 @@ s_after_run (cb_session *self, int absent)
     cb_session_arm_ (self);
 }
 
-static void
-s_finish_running (cb_session *self, json_t *artifacts, const char *trouble)
+void
+cb_cells_finish_ (cb_session *self, json_t *artifacts, const char *trouble)
 {
     cb_entry *entry = cb_take (self->running);
 
@@ -63,89 +59,13 @@ s_finish_running (cb_session *self, json_t *artifacts, const char *trouble)
     s_after_run (self, absent);
 }
 
-/* ---- files ---- */
-
-static json_t *
-s_artifact (const cb_session *self, const cb_run *run, const cb_artifact *artifact)
-{
-    char path[sizeof artifact->path + 16];
-    char file[PATH_MAX + sizeof artifact->path];
-
-    (void)snprintf (path, sizeof path, "/output/%s", artifact->path);
-    (void)snprintf (file, sizeof file, "%s/runs/%s/output/%s", self->services->state_dir,
-                    cb_run_name (run), artifact->path);
-    return json_pack ("{s:s, s:s, s:I, s:s}", "path", path, "file", file, "size",
-                      (json_int_t)artifact->size, "sha256", artifact->sha256);
-}
-
-static void
-s_on_collected (const cb_job_result *result, void *context)
-{
-    cb_entry *entry = context;
-    cb_session *self = entry->session;
-    cb_owned (cb_json) json_t *artifacts = json_array ();
-
-    entry->collecting = 0;
-    for (size_t i = 0; i < result->n_artifacts; i++)
-        (void)json_array_append_new (artifacts,
-                                     s_artifact (self, entry->run, &result->artifacts[i]));
-    int trouble = result->code != 0 || result->refused > 0;
-    if (trouble)
-        cb_log_warn ("not all of /output was collected", CB_STR ("session", self->name),
-                     CB_INT ("refused", result->refused), CB_STR ("why", result->text));
-    s_finish_running (self, artifacts, trouble ? result->text : "");
-}
-
-/* Whether there may be something in /output: nothing was ever there while the folder's time is that
- * of its making. One system call a cell; a folder that cannot be seen may hold anything. */
-static int
-s_may_have_output (cb_session *self)
-{
-    struct stat stat;
-    int tree = cb_kernel_tree (self->kernel);
-
-    if (self->output_used)
-        return 1;
-    if (tree < 0)
-        return 0;
-    if (fstatat (tree, "output", &stat, AT_SYMLINK_NOFOLLOW) == 0 &&
-        stat.st_mtim.tv_sec == self->output_mtime.tv_sec &&
-        stat.st_mtim.tv_nsec == self->output_mtime.tv_nsec)
-        return 0;
-    self->output_used = 1;
-    return 1;
-}
-
-/* The kernel's part is over. */
-static void
-s_collect (cb_session *self)
-{
-    cb_entry *entry = self->running;
-    cb_err err = CB_ERR_INIT;
-    cb_job job = {.kind = CB_JOB_COLLECT,
-                  .jail = cb_kernel_jail (self->kernel),
-                  .max_bytes = self->profile.artifacts};
-
-    (void)snprintf (job.run, sizeof job.run, "%s", cb_run_name (entry->run));
-    if (s_may_have_output (self)) {
-        if (cb_files_submit (self->services->files, &job, s_on_collected, entry, &err) == 0) {
-            entry->collecting = 1;
-            return;
-        }
-        cb_log_warn ("/output cannot be collected", CB_STR ("session", self->name),
-                     CB_STR ("why", err.text));
-    }
-    cb_owned (cb_json) json_t *none = json_array ();
-    s_finish_running (self, none, err.text);
-}
-
 static void
 s_end_running (cb_session *self)
 {
     if (!self->running->idle_told)
         cb_hits_show_end_ (self);
     cb_run_end (self->running->run, cb_now ());
-    s_collect (self);
+    cb_collect_ (self);
 }
 
 void
@@ -153,20 +73,7 @@ cb_cells_answered_ (cb_session *self)
 {
     cb_owned (cb_json) json_t *none = json_array ();
 
-    s_finish_running (self, none, "");
-}
-
-void
-cb_cells_on_ready_ (cb_session *self)
-{
-    struct stat stat;
-    int tree = cb_kernel_tree (self->kernel);
-
-    self->output_used = 0;
-    if (tree >= 0 && fstatat (tree, "output", &stat, AT_SYMLINK_NOFOLLOW) == 0)
-        self->output_mtime = stat.st_mtim;
-    else
-        self->output_used = 1;
+    cb_cells_finish_ (self, none, "");
 }
 
 /* ---- the kernel's words ---- */
@@ -297,6 +204,15 @@ s_on_iopub (cb_session *self, cb_jmsg *message)
 
 /* ---- a request that is no cell ---- */
 
+/* An attached client that is gone by now has its answer all the same: nobody waits for more. */
+static int
+s_is_its_reply (const cb_entry *entry, const cb_jmsg *message)
+{
+    const cb_msgtype *type = entry->request != NULL ? entry->request->type : NULL;
+
+    return type != NULL && type->reply != NULL && strcmp (type->reply, message->msg_type) == 0;
+}
+
 /* Reply and idle are here, or the second of them is awaited a little: nothing of the next request
  * comes between. */
 static void
@@ -324,8 +240,9 @@ s_on_question (cb_session *self, cb_channel channel, cb_jmsg *message)
         cb_guests_on_iopub_ (self, message);
         if (idle)
             s_on_half (self);
-    } else if (channel == CB_CHANNEL_SHELL && (cb_queries_on_reply_ (self, message) ||
-                                               cb_guests_on_reply_ (self, channel, message))) {
+    } else if (channel == CB_CHANNEL_SHELL &&
+               (cb_queries_on_reply_ (self, message) ||
+                cb_guests_on_reply_ (self, channel, message) || s_is_its_reply (entry, message))) {
         entry->replied = 1;
         cb_kernel_page (self->kernel)->shared->given = 1;
         s_on_half (self);

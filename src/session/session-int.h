@@ -1,6 +1,6 @@
-/* session-int.h - the inside of a session, for its own files only: session.c, adopt.c, cells.c,
- * runs.c, left.c, queue.c, places.c, execute.c, waiting.c, guests.c, shown.c, requests.c,
- * requests-back.c, queries.c, save.c, back.c, owner.c and info.c. */
+/* session-int.h - the inside of a session, for its own files only: session.c, waiters.c, after.c,
+ * adopt.c, cells.c, collect.c, runs.c, left.c, queue.c, places.c, execute.c, waiting.c, guests.c,
+ * shown.c, requests.c, requests-back.c, queries.c, save.c, back.c, owner.c and info.c. */
 #ifndef CB_SESSION_SESSION_INT_H
 #define CB_SESSION_SESSION_INT_H
 
@@ -133,18 +133,28 @@ struct cb_session {
     cb_usec crashed_at[CB_RESTARTS_MAX]; /* the last ones that were followed by a restart */
 };
 
-/* The next deadline may be earlier now. */
 /* Which layers hold its jail (of the last kernel, when that is gone), null before the first. New
  * reference. */
 json_t *cb_session_layers_ (const cb_session *self);
-void cb_session_arm_ (cb_session *self);
-void cb_session_become_ (cb_session *self, cb_session_state next);
+
+/* waiters.c */
+int cb_waiters_add_ (cb_session *self, const cb_waiter *waiter, cb_err *err)
+    __attribute__ ((warn_unused_result));
+/* Tells those who wait for the end, or those who wait for readiness. */
+void cb_waiters_settle_ (cb_session *self, int for_end, const cb_err *err);
+
+/* after.c */
 /* What a death means for those who use the session, in words; "" when it ends with its kernel. */
 const char *cb_session_aftermath_ (const cb_session *self);
 /* The kernel is over and no cell needs it any more. */
 void cb_session_after_death_ (cb_session *self);
 
 /* session.c */
+void cb_session_become_ (cb_session *self, cb_session_state next);
+/* The next deadline may be earlier now. */
+void cb_session_arm_ (cb_session *self);
+/* Its end: whoever waits is told, and its owner frees it. */
+void cb_session_over_ (cb_session *self);
 /* One without a kernel. Owned; NULL with err. */
 cb_session *cb_session_bare_ (const cb_services *services, cb_on_session_over *on_over,
                               void *context, cb_err *err);
@@ -270,8 +280,8 @@ int cb_session_signer_ (cb_session *self, cb_err *err) __attribute__ ((warn_unus
 void cb_cells_on_message_ (cb_session *self, cb_channel channel, cb_jmsg *message);
 /* Output that was too large to be kept. */
 void cb_cells_on_skipped_ (cb_session *self, cb_channel channel, uint64_t bytes);
-/* A kernel is ready: its /output is empty now. */
-void cb_cells_on_ready_ (cb_session *self);
+/* The running cell's last words, with its files; then the next one begins. */
+void cb_cells_finish_ (cb_session *self, json_t *artifacts, const char *trouble);
 /* Begins the next cell when the kernel is idle. */
 void cb_cells_next_ (cb_session *self);
 /* The kernel is over: every cell gets its answer, the running one after its files are collected;
@@ -284,6 +294,11 @@ void cb_cells_tick_ (cb_session *self, cb_usec now);
 cb_usec cb_cells_deadline_ (const cb_session *self);
 /* Every cell gets its answer at once: self->death. */
 void cb_cells_drop_ (cb_session *self);
+
+/* collect.c: finishes the running cell once its files are there. */
+void cb_collect_ (cb_session *self);
+/* A kernel is ready: its /output is empty now. */
+void cb_collect_ready_ (cb_session *self);
 
 /* hits.c */
 /* Output of the running cell: 1 to pass it on, 0 when it is over the cap. */

@@ -1,9 +1,7 @@
 /* session.c - one session from its first start to its end.
  *
- * Owns the kernel (one after the other), the cells and those who wait. A kernel's end is handled in
- * one place, cb_session_after_death_, once the cells have their answers: depending on why it ended
- * the session starts another kernel, stays dead, or is over. The only writer of `state` is
- * cb_session_become_. */
+ * Owns the kernel (one after the other: after.c), the cells (cells.c) and those who wait
+ * (waiters.c). The only writer of `state` is cb_session_become_. */
 #include "session/session-int.h"
 
 #include "base/cleanup.h"
@@ -57,46 +55,6 @@ cb_session_become_ (cb_session *self, cb_session_state next)
                   CB_STR ("from", s_states[self->state].name), CB_STR ("to", s_states[next].name));
     self->state = next;
     self->last_used = cb_now ();
-}
-
-/* ---- those who wait ---- */
-
-static int
-s_wait (cb_session *self, const cb_waiter *waiter, cb_err *err)
-{
-    if (self->n_waiters == CB_SESSION_WAITERS_MAX)
-        return cb_fail (err, CB_E_BUSY, "too many wait for session '%s' already", self->name);
-    self->waiters[self->n_waiters++] = *waiter;
-    return 0;
-}
-
-/* Tells those who wait for the end, or those who wait for readiness. */
-static void
-s_settle (cb_session *self, int for_end, const cb_err *err)
-{
-    cb_waiter told[CB_SESSION_WAITERS_MAX];
-    size_t n_told = 0;
-    size_t n_left = 0;
-
-    for (size_t i = 0; i < self->n_waiters; i++)
-        if (self->waiters[i].for_end == for_end)
-            told[n_told++] = self->waiters[i];
-        else
-            self->waiters[n_left++] = self->waiters[i];
-    self->n_waiters = n_left;
-    for (size_t i = 0; i < n_told; i++)
-        told[i].on_settled (err, told[i].context);
-}
-
-void
-cb_session_forget_waiter (cb_session *self, const void *context)
-{
-    size_t n_left = 0;
-
-    for (size_t i = 0; i < self->n_waiters; i++)
-        if (self->waiters[i].context != context)
-            self->waiters[n_left++] = self->waiters[i];
-    self->n_waiters = n_left;
 }
 
 /* ---- time ---- */
@@ -186,20 +144,19 @@ s_on_time (cb_source *source, void *context)
 
 /* ---- the kernel ---- */
 
-static void
-s_over (cb_session *self)
+void
+cb_session_over_ (cb_session *self)
 {
     cb_err none = CB_ERR_INIT;
     cb_err gone = {.code = CB_E_GONE};
-
     int asked = self->state == CB_SESSION_STOPPING;
 
     (void)snprintf (gone.text, sizeof gone.text, "session '%s' was stopped", self->name);
     if (!asked)
         cb_session_become_ (self, CB_SESSION_STOPPING);
     cb_session_withdraw (self);
-    s_settle (self, 0, &gone);
-    s_settle (self, 1, &none);
+    cb_waiters_settle_ (self, 0, &gone);
+    cb_waiters_settle_ (self, 1, &none);
     cb_owner_leave_ (self, asked ? CB_LEAVE_OVER : CB_LEAVE_FAILED, self->death.text);
     self->owner.until = CB_USEC_NEVER;
     cb_log_info ("session over", CB_STR ("session", self->name));
@@ -217,11 +174,11 @@ s_on_ready (cb_kernel *kernel, void *context)
         return;
     self->restart_asked = 0;
     cb_session_become_ (self, CB_SESSION_IDLE);
-    cb_cells_on_ready_ (self);
+    cb_collect_ready_ (self);
     cb_save_ready_ (self);
     if (self->queue == NULL)
         cb_guests_status_ (self, "idle", (cb_part){NULL, 0});
-    s_settle (self, 0, &none);
+    cb_waiters_settle_ (self, 0, &none);
     cb_cells_next_ (self);
     cb_session_arm_ (self);
 }
@@ -290,125 +247,6 @@ cb_session_launch_ (cb_session *self, cb_err *err)
     if (self->readers != NULL)
         cb_readers_keep (self->readers, cb_kernel_page (self->kernel)->shared->readers, 0);
     return 0;
-}
-
-static void
-s_forget_kernel (cb_session *self)
-{
-    cb_job job = {.kind = CB_JOB_FORGET};
-    cb_err err = CB_ERR_INIT;
-
-    if (self->kernel == NULL)
-        return;
-    job.jail = cb_kernel_jail (self->kernel);
-    if (self->readers != NULL)
-        cb_readers_keep_not (self->readers);
-    if (cb_files_submit (self->services->files, &job, NULL, NULL, &err) < 0)
-        cb_log_debug ("the file helper cannot be told", CB_STR ("why", err.text));
-    cb_kernel_destroy (&self->kernel);
-}
-
-/* ---- after a death ---- */
-
-/* Whether another automatic restart is within the bound. Cells that ran over their time are no
- * crashes: they cannot follow each other faster than clients ask. */
-static int
-s_may_restart (const cb_session *self, cb_usec now)
-{
-    cb_usec oldest = self->crashed_at[self->crashes % CB_RESTARTS_MAX];
-
-    return self->by_clock || self->crashes < CB_RESTARTS_MAX || now - oldest >= CB_RESTARTS_WITHIN;
-}
-
-static void
-s_count_crash (cb_session *self, cb_usec now)
-{
-    if (!self->by_clock)
-        self->crashed_at[self->crashes++ % CB_RESTARTS_MAX] = now;
-}
-
-const char *
-cb_session_aftermath_ (const cb_session *self)
-{
-    if (self->ephemeral || self->state == CB_SESSION_STOPPING)
-        return "";
-    if (self->restart_asked || s_may_restart (self, cb_now ()))
-        return "the session's variables are gone and a new kernel is started for it";
-    return "the session's variables are gone, and as its kernels keep dying no other one is "
-           "started: "
-           "see cellblock restart";
-}
-
-static void
-s_stay_dead (cb_session *self)
-{
-    cb_err why = {.code = self->death.code};
-
-    (void)snprintf (why.text, sizeof why.text, "%s", self->death.text);
-    cb_session_become_ (self, CB_SESSION_DEAD);
-    cb_guests_status_ (self, "dead", (cb_part){NULL, 0});
-    cb_log_warn ("session is dead", CB_STR ("session", self->name), CB_STR ("why", why.text));
-    s_settle (self, 0, &why);
-    cb_owner_leave_ (self, CB_LEAVE_DIED, self->death.text);
-    cb_session_arm_ (self);
-}
-
-static void
-s_launch_again (cb_session *self)
-{
-    cb_err err = CB_ERR_INIT;
-
-    if (self->state != CB_SESSION_RESTARTING)
-        cb_session_become_ (self, CB_SESSION_RESTARTING);
-    cb_guests_status_ (self, "restarting", (cb_part){NULL, 0});
-    self->restarts++;
-    self->by_clock = 0;
-    if (cb_session_launch_ (self, &err) == 0)
-        return;
-    self->death = (cb_death){.before_ready = 1, .code = err.code};
-    (void)snprintf (self->death.text, sizeof self->death.text, "%s", err.text);
-    cb_cells_fail_queued_ (self);
-    s_stay_dead (self);
-}
-
-/* The first start came to nothing. Whoever waited knows why: then the name is free again. */
-static void
-s_never_started (cb_session *self)
-{
-    cb_err why = {.code = self->death.code};
-    int told =
-        self->n_waiters > 0 || self->executions > 0 || self->ephemeral || self->owner.peer != NULL;
-
-    (void)snprintf (why.text, sizeof why.text, "%s", self->death.text);
-    s_settle (self, 0, &why);
-    if (told)
-        s_over (self);
-    else
-        s_stay_dead (self);
-}
-
-void
-cb_session_after_death_ (cb_session *self)
-{
-    int asked = self->restart_asked;
-
-    cb_left_keep_ (self);
-    s_forget_kernel (self);
-    self->restart_asked = 0;
-    if (self->state == CB_SESSION_STOPPING)
-        s_over (self);
-    else if (asked)
-        s_launch_again (self);
-    else if (self->state == CB_SESSION_STARTING)
-        s_never_started (self);
-    else if (self->ephemeral)
-        s_over (self);
-    else if (s_may_restart (self, cb_now ())) {
-        s_count_crash (self, cb_now ());
-        cb_owner_leave_ (self, CB_LEAVE_DIED, self->death.text);
-        s_launch_again (self);
-    } else
-        s_stay_dead (self);
 }
 
 /* ---- making it ---- */
@@ -480,8 +318,8 @@ cb_session_destroy (cb_session **self_at)
         cb_session_become_ (self, CB_SESSION_STOPPING);
     self->death = (cb_death){.code = CB_E_GONE, .text = "the daemon was stopped"};
     cb_cells_drop_ (self);
-    s_settle (self, 0, &gone);
-    s_settle (self, 1, &gone);
+    cb_waiters_settle_ (self, 0, &gone);
+    cb_waiters_settle_ (self, 1, &gone);
     cb_session_withdraw (self);
     cb_owner_leave_ (self, CB_LEAVE_OVER, self->death.text);
     cb_owner_done_ (&self->owner);
@@ -497,59 +335,18 @@ cb_session_destroy (cb_session **self_at)
 /* ---- what people ask of it ---- */
 
 int
-cb_session_when_ready (cb_session *self, cb_on_settled *on_settled, void *context, cb_err *err)
-{
-    cb_waiter waiter = {on_settled, context, 0};
-    cb_err none = CB_ERR_INIT;
-
-    switch (self->state) {
-    case CB_SESSION_IDLE:
-    case CB_SESSION_BUSY:
-        on_settled (&none, context);
-        return 0;
-    case CB_SESSION_STARTING:
-    case CB_SESSION_RESTARTING:
-        return s_wait (self, &waiter, err);
-    default:
-        return cb_fail (err, CB_E_GONE, "session '%s' is %s: %s", self->name,
-                        cb_session_state_name (self->state), self->death.text);
-    }
-}
-
-int
-cb_session_restart (cb_session *self, cb_on_settled *on_settled, void *context, cb_err *err)
-{
-    cb_waiter waiter = {on_settled, context, 0};
-
-    if (self->state == CB_SESSION_STOPPING)
-        return cb_fail (err, CB_E_GONE, "session '%s' is stopping", self->name);
-    if (on_settled != NULL)
-        CB_TRY (s_wait (self, &waiter, err));
-    self->restart_asked = 1;
-    cb_log_info ("session restarts", CB_STR ("session", self->name));
-    if (self->kernel == NULL) {
-        s_launch_again (self);
-        return 0;
-    }
-    if (self->state != CB_SESSION_RESTARTING)
-        cb_session_become_ (self, CB_SESSION_RESTARTING);
-    cb_kernel_kill (self->kernel, "the session was restarted");
-    return 0;
-}
-
-int
 cb_session_stop (cb_session *self, const char *why, cb_on_settled *on_settled, void *context,
                  cb_err *err)
 {
     cb_waiter waiter = {on_settled, context, 1};
 
     if (on_settled != NULL)
-        CB_TRY (s_wait (self, &waiter, err));
+        CB_TRY (cb_waiters_add_ (self, &waiter, err));
     if (self->state == CB_SESSION_STOPPING)
         return 0;
     cb_session_become_ (self, CB_SESSION_STOPPING);
     if (self->kernel == NULL)
-        s_over (self);
+        cb_session_over_ (self);
     else
         cb_kernel_kill (self->kernel, why);
     return 0;

@@ -327,3 +327,22 @@ def test_who_comes_late_has_all_from_the_welcome_on(amber, client):
             late.reply(asked)
     assert text_of(run(other, "print('fine')")[1]) == "fine\n"
     other.stop_channels()
+
+
+# What asks the kernel about this is answered when the test lets it.
+SLOW = "class Slow:\n def getdoc(self):\n  %s\n  return 'slow'\nslow = Slow()" \
+       % HOLD.rstrip().replace("\n", "\n  ")
+
+
+def test_who_leaves_before_the_answer_leaves_nothing_behind(amber, client):
+    with Raw(connection_file(amber)) as other:
+        other.subscribed(SLOW)
+        with Raw(connection_file(amber)) as one:
+            asked = one.send("shell", "inspect_request", {"code": "slow", "cursor_pos": 4})
+            while other.receive("iopub")["parent_header"].get("msg_id") != asked:
+                pass
+        assert leaks.wait_for(lambda: client.call("show", session="amber")["attached"] == 1)
+        waits = other.execute("'next'", user_expressions={"it": "'next'"})
+        let_go(client, "amber")
+        assert value_of(other.reply(waits)) == "'next'"
+    assert "belongs to no" not in amber.log() and "not what was asked" not in amber.log()
