@@ -201,7 +201,10 @@ def _mend_exit(shell, jail):
         keep = shell.keepkernel_on_exit
         shell.payload_manager.write_payload({"source": "ask_exit", "keepkernel": keep})
         if not keep:
-            tell(f"the session goes on until it is shut down: {jail.command('stop')} does that")
+            tell(
+                "exit asks the front end to leave; where that does not end the session,"
+                f" {jail.command('stop')} does"
+            )
 
     shell.ask_exit = ask_exit
 

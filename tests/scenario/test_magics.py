@@ -87,9 +87,9 @@ REFUSED = (
     ("%connect_info", "ok", "cellblock attach amber tells where"),
     ("%qtconsole", "ok", "jupyter qtconsole --existing $(cellblock attach amber --path)"),
     ("kept = 5", "ok", ""),
-    ("exit", "ok", "cellblock: the session goes on until it is shut down: cellblock stop "
-     "amber does that"),
-    ("quit()", "ok", "the session goes on"),
+    ("exit", "ok", "cellblock: exit asks the front end to leave; where that does not end the "
+     "session, cellblock stop amber does"),
+    ("quit()", "ok", "exit asks the front end to leave"),
     ("kept", "ok", "text/plain: 5"),
 )
 WITHOUT_PROGRAMS = tuple((code, "error", PROGRAMS) for code in (
