@@ -164,11 +164,12 @@ s_retry_without (shim *self, const char *why)
 {
     cb_err err = CB_ERR_INIT;
 
-    if (self->workdir == NULL || self->options->workdir != CB_SHIM_WORKDIR_AUTO || self->known ||
+    if (self->workdir == NULL || self->options->workdir != CB_SHIM_WORKDIR_AUTO ||
         self->ending >= 0)
         return 0;
     s_say_without (why);
     json_decref (cb_take (self->workdir));
+    self->known = 0;
     return s_ask (self, &err) == 0;
 }
 
@@ -196,13 +197,14 @@ s_let_in (shim *self)
 }
 
 /* Why the session has no more use for us, as the broker says it. */
+#define FAILED "failed"
 static const struct {
     const char *name;
     int code;
     const char *sentence; /* with its words behind; NULL: nothing to say */
 } s_whys[] = {
     {"died", CB_EXIT_LIMIT, "the kernel died"},
-    {"failed", CB_EXIT_FAILED, "the kernel did not start"},
+    {FAILED, CB_EXIT_FAILED, "the kernel did not start"},
     {"lost", CB_EXIT_FAILED, "another process has taken the session over"},
     {"over", CB_EXIT_OK, NULL},
     {"restart", CB_EXIT_OK, NULL},
@@ -295,6 +297,17 @@ s_bound (shim *self, const json_t *content, cb_err *err)
     return 0;
 }
 
+/* Some file systems are found unfit only where the jail is made. */
+static int
+s_has_retried (shim *self, const json_t *reply)
+{
+    const char *why = json_string_value (json_object_get (reply, "why"));
+    const char *text = json_string_value (json_object_get (reply, "text"));
+
+    return why != NULL && strcmp (why, FAILED) == 0 &&
+           s_retry_without (self, text != NULL ? text : "");
+}
+
 static int
 s_on_event (shim *self, const cellblock_event *event, cb_err *err)
 {
@@ -306,10 +319,13 @@ s_on_event (shim *self, const cellblock_event *event, cb_err *err)
     CB_TRY (cb_conn_content (event, &content, err));
     if (is_reply && cellblock_event_code (event) != CELLBLOCK_OK) {
         int refused = cb_conn_refused (content, err);
-        return refused == -CB_E_DENIED && s_retry_without (self, err->text) ? 0 : refused;
+        int retried = refused == -CB_E_DENIED && !self->known && s_retry_without (self, err->text);
+        return retried ? 0 : refused;
     }
-    if (is_reply)
+    if (is_reply && !s_has_retried (self, content))
         s_leave (self, content);
+    else if (is_reply)
+        s_let_in (self);
     else if (strcmp (cellblock_event_type (event), "bound") == 0)
         return s_bound (self, content, err);
     return 0;

@@ -426,3 +426,17 @@ def test_a_frontend_in_a_home_has_a_kernel_all_the_same(new_house):
         with Frontend(given) as kernel:
             assert kernel.printed("import os; print(os.getcwd())") == "/work\n"
             assert why in kernel.errors() and "without the folder" in kernel.errors()
+
+
+@pytest.mark.root
+def test_a_frontend_in_a_folder_that_no_jail_takes_has_a_kernel_all_the_same(new_house):
+    """Only where the jail is made it is seen what kind of file system that is."""
+    given = Given(new_house().start())
+    subprocess.run(["mount", "--bind", "/proc/tty", given.path], check=True)
+    try:
+        with Frontend(given) as kernel:
+            assert kernel.printed("import os; print(os.getcwd())") == "/work\n"
+            assert "file system of the kernel" in kernel.errors()
+            assert kernel.errors().count("without the folder") == 1
+    finally:
+        subprocess.run(["umount", "-l", given.path], check=True)
