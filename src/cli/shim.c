@@ -319,7 +319,8 @@ s_on_event (shim *self, const cellblock_event *event, cb_err *err)
     CB_TRY (cb_conn_content (event, &content, err));
     if (is_reply && cellblock_event_code (event) != CELLBLOCK_OK) {
         int refused = cb_conn_refused (content, err);
-        int retried = refused == -CB_E_DENIED && !self->known && s_retry_without (self, err->text);
+        int forbidden = refused == -CB_E_DENIED || refused == -CB_E_POLICY;
+        int retried = forbidden && !self->known && s_retry_without (self, err->text);
         return retried ? 0 : refused;
     }
     if (is_reply && !s_has_retried (self, content))

@@ -59,7 +59,7 @@ s_take_workdir (cb_profile *profile, const json_t *workdir, cb_err *err)
     CB_TRY (cb_json_get_string (workdir, "mode", CB_CTL_MODE_MAX, CB_JSON_REQUIRED, &mode, err));
     uint8_t wanted = strcmp (mode, "rw") == 0 ? CB_WORKDIR_RW : CB_WORKDIR_RO;
     if (wanted > profile->workdir)
-        return cb_fail (err, CB_E_DENIED,
+        return cb_fail (err, CB_E_POLICY,
                         "profile %s has workdir = %s: the working folder %.800s is refused as %s",
                         profile->name, cb_workdir_name (profile->workdir), path, mode);
     spec->workdir = wanted;

@@ -301,7 +301,7 @@ def test_a_profile_may_allow_less(new_house):
                               "profile.open.seccomp=off"))
     for profile, mode in (("reads", "rw"), ("bare", "ro"), ("bare", "rw"), ("safe_eval", "ro")):
         done = given.new(mode, "-P", profile)
-        assert done.returncode == 1 and "profile %s has workdir" % profile in done.stderr
+        assert done.returncode == 3 and "profile %s has workdir" % profile in done.stderr
     done = given.new("rw", "-P", "open")
     assert done.returncode == 1 and "needs seccomp" in done.stderr, done.stderr
     assert given.new("ro", "-P", "reads").returncode == 0
@@ -426,6 +426,13 @@ def test_a_frontend_in_a_home_has_a_kernel_all_the_same(new_house):
         with Frontend(given) as kernel:
             assert kernel.printed("import os; print(os.getcwd())") == "/work\n"
             assert why in kernel.errors() and "without the folder" in kernel.errors()
+
+
+def test_a_frontend_whose_profile_gives_no_folder_has_a_kernel_all_the_same(new_house):
+    given = Given(new_house().start("--set", "profile.bare.workdir=none"))
+    with Frontend(given, "--profile", "bare", "--name", "cellblock") as kernel:
+        assert kernel.printed("import os; print(os.getcwd())") == "/work\n"
+        assert "profile bare has workdir = none" in kernel.errors()
 
 
 @pytest.mark.root
