@@ -21,8 +21,9 @@ pytestmark = [pytest.mark.limit(600), pytest.mark.skipif(
 def person(house, folder, *arguments):
     env = {**environment(house), "XDG_RUNTIME_DIR": house.tmp, "LANG": "C.UTF-8",
            "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-    done = subprocess.run(["/usr/bin/python3", os.path.join(HERE, "qt_console.py"), str(folder), *arguments],
-                          env=env, check=False, capture_output=True, text=True, timeout=500)
+    command = ["/usr/bin/python3", os.path.join(HERE, "qt_console.py"), str(folder), *arguments]
+    done = subprocess.run(command, env=env, check=False, capture_output=True, text=True,
+                          timeout=500)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout.split("\n")[-2])
 
