@@ -112,10 +112,8 @@ class Ours(Side):
 
     def _install(self):
         prefix = self._make("prefix")
-        knows = "--workdir" in self.house.cellblock("kernelspec", "--help").stdout
         done = self.house.cellblock("kernelspec", "install", "--prefix", prefix, "--name",
-                                    "python3", "--active-output", "full",
-                                    *(["--workdir", "rw"] if knows else []))
+                                    "python3", "--active-output", "full", "--workdir", "rw")
         if done.returncode != 0:
             raise SystemExit("check-jupyter: cellblock kernelspec install: " + done.stderr)
         path = os.path.join(prefix, "share", "jupyter")
