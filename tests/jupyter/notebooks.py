@@ -15,7 +15,9 @@ import shutil
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = os.path.join(HERE, "notebooks")
-SECONDS = 240
+# Enough for a busy machine, and not long to wait where nbclient does for ever: with either kernel
+# it sometimes misses a reply while it sends what the notebook of widgets makes it send.
+SECONDS = 120
 SHOWN_LINES = 30
 
 NUMBER = r"\d+(?:[.,]\d+)?(?:e[+-]?\d+)?"
@@ -115,6 +117,14 @@ class _Names:
         return value
 
 
+def _by_content(widgets):
+    """A notebook has them in the order of their names; here what they are decides."""
+    def nameless(item):
+        return WIDGET.sub("NAME", json.dumps(item, sort_keys=True))
+    return {mime: {**bundle, "state": dict(sorted(bundle.get("state", {}).items(), key=nameless))}
+            for mime, bundle in widgets.items()}
+
+
 def plain(notebook):
     """What has to be equal: the outputs of every cell, the numbers of the cells, the language and
     the widgets' state."""
@@ -128,7 +138,7 @@ def plain(notebook):
     metadata = notebook["metadata"]
     language = {key: value for key, value in metadata.get("language_info", {}).items()
                 if key != "jail"}
-    widgets = named.value(metadata.get("widgets", {}))
+    widgets = named.value(_by_content(metadata.get("widgets", {})))
     return {"cells": cells, "language_info": language, "widgets": widgets}
 
 
