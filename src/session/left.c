@@ -14,8 +14,8 @@
 
 struct cb_left {
     cb_saved saved;
-    char *header; /* owned: the request's */
-    cb_zmsg **messages;
+    char *header;       /* owned: the request's */
+    cb_zmsg **messages; /* NULL: it was too large to be kept */
     size_t n_messages;
     uint64_t first;  /* number of the first of them */
     uint64_t before; /* bytes of what is not kept */
@@ -56,8 +56,8 @@ s_on_message (cb_zmsg *message, uint64_t number, void *context)
 {
     cb_left *self = context;
 
-    if (number >= self->first)
-        self->messages[self->n_messages++] = cb_zmsg_ref (message);
+    if (number >= self->first && number - self->first < self->n_messages)
+        self->messages[number - self->first] = cb_zmsg_ref (message);
 }
 
 typedef struct sizes {
@@ -102,9 +102,11 @@ s_take (cb_left *self, const cb_journal *journal, const cb_tape *tape)
     self->first = seen.from;
     self->before = journal->begin + seen.bytes;
     self->messages = calloc (journal->next - seen.from + 1, sizeof (cb_zmsg *));
-    if (self->messages != NULL)
-        (void)cb_journal_tell (journal, tape, seen.from, s_on_message, self);
-    return self->messages != NULL;
+    if (self->messages == NULL)
+        return 0;
+    self->n_messages = (size_t)(journal->next - seen.from);
+    (void)cb_journal_tell (journal, tape, seen.from, s_on_message, self);
+    return 1;
 }
 
 static void
@@ -168,8 +170,14 @@ cb_left_retold_ (const cb_left *self)
 uint64_t
 cb_left_tell_ (const cb_left *self, uint64_t from, cb_on_journal *on_message, void *context)
 {
-    for (size_t i = 0; on_message != NULL && i < self->n_messages; i++)
-        if (self->first + i >= from)
+    uint64_t lost = from < self->first ? self->first - from : 0;
+
+    for (size_t i = 0; i < self->n_messages; i++) {
+        if (self->first + i < from)
+            continue;
+        lost += self->messages[i] == NULL;
+        if (on_message != NULL && self->messages[i] != NULL)
             on_message (self->messages[i], self->first + i, context);
-    return from < self->first ? self->first - from : 0;
+    }
+    return lost;
 }

@@ -134,6 +134,22 @@ def test_it_is_there_when_others_have_run_since(amber, client):
     assert reply.content["ename"] == "not_found"
 
 
+@pytest.mark.parametrize("had,text,gaps", [(1, "before\nafter\n", [1]), (5, "after\n", []),
+                                           (7, "", [])])
+def test_what_comes_behind_a_gap_keeps_its_number(amber, client, had, text, gaps):
+    """One output was too large to be kept; who had all but the end gets that."""
+    code = ("print('before', flush=True)\n"
+            "display({'text/plain': 'x' * 22_000_000}, raw=True)\n" + HOLD + "print('after')")
+    request, seen = leave_in(amber, code, 5)
+    assert [event.type for event in seen][3:] == ["stream", "display_data"]
+    let_go(client, "amber")
+    idle(amber)
+    client.run("'somebody else'", session="amber")
+    reply, events = resume(amber, request, had)
+    assert reply.content["status"] == "ok" and stream_text(events) == text
+    assert [event.content["messages"] for event in events if event.type == "lost"] == gaps
+
+
 def test_it_is_there_when_the_kernel_is_another(amber, client):
     request, _ = leave_in(amber, "print('before')\n" + HOLD + "print('after')", 1)
     let_go(client, "amber")
