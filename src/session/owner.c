@@ -144,6 +144,17 @@ cb_session_may_meet (const cb_session *self, const char *word, cb_err *err)
                     (int)self->owner.pid, self->name);
 }
 
+/* Another kernel; one that cannot even be asked for would be told to nobody later. */
+static int
+s_restart (cb_session *self, cb_err *err)
+{
+    CB_TRY (cb_session_restart (self, NULL, NULL, err));
+    if (self->state != CB_SESSION_DEAD)
+        return 0;
+    return cb_fail (err, CB_E_GONE, "session '%s' has no kernel: %.800s", self->name,
+                    self->death.text);
+}
+
 int
 cb_session_meet (cb_session *self, const cb_shim *shim, cb_err *err)
 {
@@ -153,7 +164,7 @@ cb_session_meet (cb_session *self, const cb_shim *shim, cb_err *err)
 
     CB_TRY (cb_session_may_meet (self, shim->word, err));
     if (!first && !same && (!owner->fresh || self->state == CB_SESSION_DEAD))
-        CB_TRY (cb_session_restart (self, NULL, NULL, err));
+        CB_TRY (s_restart (self, err));
     cb_owner_leave_ (self, CB_LEAVE_LOST, "");
     owner->peer = shim->peer;
     owner->pid = cb_zpeer_pid (shim->peer);

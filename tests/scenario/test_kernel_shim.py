@@ -174,6 +174,25 @@ def test_a_kernel_that_dies_takes_the_shim_along(daemon):
         assert [s["name"] for s in sessions(daemon)] == ["jupyter-12345678"]
 
 
+def test_a_kernel_that_cannot_even_be_asked_for_is_told(daemon):
+    """Not a shim that serves nobody: the folder in which its sockets are made is closed."""
+    with Kernel(daemon) as kernel:
+        kernel.printed("x = 5")
+        os.chmod(daemon.runtime_dir, 0o500)
+        try:
+            kernel.client.execute("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+            assert kernel.process.wait(SECONDS) == 6
+            kernel.manager.restart_kernel(now=True, newports=False)
+            assert kernel.process.wait(SECONDS) == 1
+            assert "session 'jupyter-12345678' has no kernel: " in kernel.errors()
+        finally:
+            os.chmod(daemon.runtime_dir, 0o700)
+        kernel.manager.restart_kernel(now=True, newports=False)
+        kernel.client.wait_for_ready(timeout=SECONDS)
+        attached.settle(kernel.client)
+        assert kernel.printed("print('x' in globals())") == "False\n"
+
+
 # -- processes that are killed --------------------------------------------------------------------
 
 def test_a_shim_that_is_killed(daemon):
