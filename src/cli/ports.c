@@ -17,10 +17,13 @@
 
 /* Those that may wait to be let in. */
 #define BACKLOG 128
+/* Without a free descriptor a waiting connection would wake us for ever: look again after this. */
+#define OUT_OF_FDS_PAUSE (100 * CB_USEC_PER_MSEC)
 
 typedef struct place {
     cb_ports *ports;
     int fd;
+    int lets_in;
     cb_source *io;
     char path[sizeof ((struct sockaddr_un *)0)->sun_path]; /* of a Unix socket that is ours */
     ino_t inode;
@@ -29,8 +32,19 @@ typedef struct place {
 struct cb_ports {
     cb_on_connection *on_connection;
     void *context;
+    cb_source *resume;
     place places[CB_CHANNEL__COUNT];
 };
+
+static void
+s_on_resume (cb_source *source, void *context)
+{
+    cb_ports *self = context;
+
+    (void)source;
+    for (int i = 0; i < CB_CHANNEL__COUNT; i++)
+        cb_source_on (self->places[i].io, self->places[i].lets_in);
+}
 
 static void
 s_on_connection (cb_source *source, int fd, uint32_t events, void *context)
@@ -38,11 +52,14 @@ s_on_connection (cb_source *source, int fd, uint32_t events, void *context)
     place *self = context;
     cb_channel channel = (cb_channel)(self - self->ports->places);
 
-    (void)source;
     (void)events;
     int peer = accept4 (fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (peer >= 0)
+    if (peer >= 0) {
         self->ports->on_connection (channel, peer, self->ports->context);
+    } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        cb_source_on (source, 0);
+        cb_source_at (self->ports->resume, cb_now () + OUT_OF_FDS_PAUSE);
+    }
 }
 
 /* ---- TCP ---- */
@@ -153,6 +170,7 @@ s_open (cb_ports *self, cb_loop *loop, const cb_connfile *file, cb_err *err)
     static const char scheme[] = "ipc://";
     char endpoint[CB_ENDPOINT_MAX];
 
+    CB_TRY (cb_loop_at (loop, CB_USEC_NEVER, s_on_resume, self, &self->resume, err));
     for (int i = 0; i < CB_CHANNEL__COUNT; i++) {
         place *at = &self->places[i];
         CB_TRY (cb_connfile_endpoint (file, (cb_channel)i, endpoint, err));
@@ -191,6 +209,8 @@ cb_ports_destroy (cb_ports **self_at)
     cb_ports *self = cb_take (*self_at);
     struct stat status;
 
+    if (self != NULL)
+        cb_source_destroy (&self->resume);
     for (int i = 0; self != NULL && i < CB_CHANNEL__COUNT; i++) {
         place *at = &self->places[i];
         cb_source_destroy (&at->io);
@@ -205,5 +225,6 @@ cb_ports_destroy (cb_ports **self_at)
 void
 cb_ports_let_in (cb_ports *self, cb_channel channel, int on)
 {
+    self->places[channel].lets_in = on;
     cb_source_on (self->places[channel].io, on);
 }

@@ -21,6 +21,7 @@
 #define TURN     (5 * CB_USEC_PER_MSEC)
 #define PATIENCE (60 * CB_USEC_PER_SEC)
 #define PIECE    ((size_t)60000)
+#define PAUSE    (100 * CB_USEC_PER_MSEC)
 
 typedef struct world {
     char folder[64];
@@ -34,6 +35,23 @@ typedef struct world {
     cb_ports *ports;
     int came[CB_CHANNEL__COUNT];
 } world;
+
+/* ---- accept4 of a process without descriptors ---- */
+
+static int s_without; /* so often */
+
+int __real_accept4 (int fd, struct sockaddr *address, socklen_t *size, int flags);
+int __wrap_accept4 (int fd, struct sockaddr *address, socklen_t *size, int flags);
+
+int
+__wrap_accept4 (int fd, struct sockaddr *address, socklen_t *size, int flags)
+{
+    if (s_without == 0)
+        return __real_accept4 (fd, address, size, flags);
+    s_without--;
+    errno = EMFILE;
+    return -1;
+}
 
 /* ---- the world ---- */
 
@@ -391,6 +409,28 @@ test_let_in (world *self, const cb_connfile *file)
     self->came[CB_CHANNEL_SHELL] = 0;
 }
 
+/* Strangers have used them up: one more who waits must not keep us busy. */
+static void
+test_without_descriptors (world *self)
+{
+    cb_scoped (cb_connfile) cb_connfile file;
+    cb_err err = CB_ERR_INIT;
+
+    cb_connfile_init (&file);
+    (void)snprintf (file.ip, sizeof file.ip, "%s/k", self->folder);
+    self->ports = cb_ports_new (self->loop, &file, on_connection, self, &err);
+    cb_auto_close int one = call (&file, CB_CHANNEL_SHELL);
+    cb_usec begun = cb_now ();
+    s_without = 3;
+    cb_ports_let_in (self->ports, CB_CHANNEL_SHELL, 1);
+    while (self->came[CB_CHANNEL_SHELL] == 0 && cb_now () < begun + PATIENCE)
+        turn (self);
+    ok (one >= 0 && self->came[CB_CHANNEL_SHELL] == 1, "who waits is let in when there are some");
+    ok (cb_now () - begun >= 3 * PAUSE, "and is looked for a few times in a second");
+    self->came[CB_CHANNEL_SHELL] = 0;
+    cb_ports_destroy (&self->ports);
+}
+
 static void
 test_tcp (world *self)
 {
@@ -488,6 +528,7 @@ main (void)
     test_half_for_ever (&self);
     test_finish (&self);
     test_no_session (&self);
+    test_without_descriptors (&self);
     test_tcp (&self);
     test_unix (&self);
     end (&self);
