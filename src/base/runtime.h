@@ -11,6 +11,7 @@
 #define CB_RUNTIME_START    "start.lock"  /* flock held by a client while it starts the daemon */
 #define CB_RUNTIME_BROKER   "broker.json" /* connection file of the control API */
 #define CB_RUNTIME_SESSIONS "sessions"    /* NAME.json: connection files of the sessions */
+#define CB_RUNTIME_GRANTS   "grants"      /* folders that jails may write (base/grant) */
 /* Names in the state folder. */
 #define CB_STATE_LOG  "cellblockd.log"
 #define CB_STATE_RUNS "runs"

@@ -52,6 +52,7 @@ s_test_home (void)
 static void
 s_test_grant (int runtime)
 {
+    cb_auto_close int grants = -1;
     char name[64];
     struct stat folder;
     struct stat other;
@@ -59,30 +60,36 @@ s_test_grant (int runtime)
     ok (stat ("homes", &folder) == 0 && stat ("/usr", &other) == 0, "two folders");
     (void)snprintf (name, sizeof name, "workdir-%lx-%lx", (unsigned long)folder.st_dev,
                     (unsigned long)folder.st_ino);
-    ok (cb_grant_check (runtime, &folder, "homes", &s_err) == -CB_E_DENIED &&
+    ok (cb_grant_give (runtime, &folder, &s_err) < 0, "nobody is asked: %s", s_err.text);
+    grants = cb_grant_open (runtime, &s_err);
+    ok (grants >= 0 && cb_grant_open (runtime, &s_err) < 0, "there is one place for it");
+    ok (cb_grant_check (grants, &folder, "homes", &s_err) == -CB_E_DENIED &&
             strstr (s_err.text, name) != NULL,
         "nobody said anything: %s", s_err.text);
     ok (cb_grant_give (runtime, &folder, &s_err) == 0 &&
-            cb_grant_check (runtime, &folder, "homes", &s_err) == 0 &&
+            cb_grant_check (grants, &folder, "homes", &s_err) == 0 &&
             cb_grant_give (runtime, &folder, &s_err) == 0 &&
-            cb_grant_check (runtime, &folder, "homes", &s_err) == 0,
+            cb_grant_check (grants, &folder, "homes", &s_err) == 0,
         "said, and said again");
-    ok (cb_grant_check (runtime, &other, "/usr", &s_err) == -CB_E_DENIED, "of this one alone");
-    ok (cb_write_file (runtime, name, name, strlen (name) - 1, &s_err) == 0 &&
-            cb_grant_check (runtime, &folder, "homes", &s_err) == -CB_E_DENIED,
+    ok (cb_grant_check (grants, &other, "/usr", &s_err) == -CB_E_DENIED, "of this one alone");
+    ok (cb_write_file (grants, name, name, strlen (name) - 1, &s_err) == 0 &&
+            cb_grant_check (grants, &folder, "homes", &s_err) == -CB_E_DENIED,
         "in its own words");
-    ok (unlinkat (runtime, name, 0) == 0 && symlinkat ("said", runtime, name) == 0 &&
-            cb_write_file (runtime, "said", name, strlen (name), &s_err) == 0 &&
-            cb_grant_check (runtime, &folder, "homes", &s_err) == -CB_E_DENIED,
+    ok (unlinkat (grants, name, 0) == 0 && symlinkat ("said", grants, name) == 0 &&
+            cb_write_file (grants, "said", name, strlen (name), &s_err) == 0 &&
+            cb_grant_check (grants, &folder, "homes", &s_err) == -CB_E_DENIED,
         "not behind a link");
-    ok (unlinkat (runtime, name, 0) == 0 && mkfifoat (runtime, name, 0600) == 0 &&
-            cb_grant_check (runtime, &folder, "homes", &s_err) == -CB_E_DENIED,
+    ok (unlinkat (grants, name, 0) == 0 && mkfifoat (grants, name, 0600) == 0 &&
+            cb_grant_check (grants, &folder, "homes", &s_err) == -CB_E_DENIED,
         "no pipe is waited for");
+    ok (fchmod (grants, 0701) == 0 && cb_grant_give (runtime, &folder, &s_err) == -CB_E_DENIED &&
+            fchmod (grants, 0700) == 0,
+        "nor said where others enter");
     if (geteuid () != 0)
         return;
-    ok (unlinkat (runtime, name, 0) == 0 && cb_grant_give (runtime, &folder, &s_err) == 0 &&
-            fchownat (runtime, name, 4711, 4711, 0) == 0 &&
-            cb_grant_check (runtime, &folder, "homes", &s_err) == -CB_E_DENIED,
+    ok (unlinkat (grants, name, 0) == 0 && cb_grant_give (runtime, &folder, &s_err) == 0 &&
+            fchownat (grants, name, 4711, 4711, 0) == 0 &&
+            cb_grant_check (grants, &folder, "homes", &s_err) == -CB_E_DENIED,
         "nor what somebody else says");
 }
 

@@ -123,7 +123,7 @@ s_check_writable (const struct child *child, const char *path, int fd, cb_err *e
     if (faccessat (AT_FDCWD, path, W_OK, AT_EACCESS) < 0)
         return cb_fail_errno (err, CB_E_DENIED, "the working folder %.800s cannot be written",
                               path);
-    return cb_grant_check (child->jail->owner->place->runtime_fd, &folder, path, err);
+    return cb_grant_check (child->jail->owner->place->grants_fd, &folder, path, err);
 }
 
 static int

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fdio.h"
+#include "base/grant.h"
 #include "base/idmap.h"
 #include "base/log.h"
 #include "base/runtime.h"
@@ -176,7 +177,7 @@ int
 cb_place_open (cb_place *self, cb_err *err)
 {
     memset (self, 0, sizeof *self);
-    self->runtime_fd = self->state_fd = self->lock_fd = -1;
+    self->runtime_fd = self->state_fd = self->lock_fd = self->grants_fd = -1;
     self->broker_uid = geteuid () == 0 ? cb_broker_uid () : geteuid ();
     self->as_root = geteuid () == 0 && self->broker_uid != 0;
 
@@ -191,6 +192,8 @@ cb_place_open (cb_place *self, cb_err *err)
     CB_TRY (s_lock (self, err));
     cb_place_mark (self, getpid (), "starting");
     cb_place_clean_inside (self);
+    self->grants_fd = cb_grant_open (self->runtime_fd, err);
+    CB_TRY (self->grants_fd);
     CB_TRY (s_real (self->runtime_fd, self->runtime_real, err));
     CB_TRY (s_real (self->state_fd, self->state_real, err));
     CB_TRY (s_own (self->state_fd, self->state_path, self->broker_uid, err));
@@ -201,6 +204,7 @@ void
 cb_place_done (cb_place *self)
 {
     cb_close (&self->runtime_fd);
+    cb_close (&self->grants_fd);
     cb_close (&self->state_fd);
     cb_close (&self->lock_fd);
 }

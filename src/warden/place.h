@@ -16,6 +16,7 @@ typedef struct cb_place {
     char kernelspec[PATH_MAX]; /* of --kernelspec, without symlinks; "": the one that belongs to us
                                 */
     int runtime_fd;
+    int grants_fd; /* base/grant */
     int state_fd;
     int lock_fd; /* the flock is held while this open file lives in warden or janitor */
     int made;    /* 1: we made the runtime folder; the lock file says it to who removes it */

@@ -117,7 +117,7 @@ class Arena:
         if mode == "rw":
             found = os.stat(self.project)
             name = "workdir-%x-%x" % (found.st_dev, found.st_ino)
-            path = os.path.join(self.house.runtime_dir, name)
+            path = os.path.join(self.house.runtime_dir, "grants", name)
             with open(path, "w", encoding="ascii") as file:
                 file.write(name)
             self._own(path, 0o600)

@@ -279,11 +279,11 @@ def test_nothing_is_written_without_the_word_of_who_may(given):
     assert reply["status"] == "error" and "has said that a jail may" in reply["evalue"], reply
     status = os.stat(given.path)
     name = "workdir-%x-%x" % (status.st_dev, status.st_ino)
-    word = os.path.join(given.house.runtime_dir, name)
+    word = os.path.join(given.house.runtime_dir, "grants", name)
     for text in ("", name + "\n", "x" * len(name)):
         with open(word, "w", encoding="utf-8") as file:
             file.write(text)
-        given.own("../r/" + name)
+        given.own("../r/grants/" + name)
         assert request(given, given.path, "rw")["status"] == "error"
     with open(word, "w", encoding="utf-8") as file:
         file.write(name)
@@ -292,6 +292,43 @@ def test_nothing_is_written_without_the_word_of_who_may(given):
         assert request(given, given.path, "rw")["status"] == "error"
     os.chown(word, given.user.uid if given.user else 0, -1)
     assert request(given, given.path, "rw")["status"] == "ok"
+
+
+@pytest.mark.root
+def test_a_cell_cannot_give_the_word_for_another_folder(new_house):
+    """What it writes in a folder of root's is root's, and a broker that was taken over may move it
+    to where the words lie."""
+    given = Given(new_house().start()).start("rw")
+    runtime = given.house.runtime_dir
+    broker = os.stat(runtime).st_uid
+    assert broker != 0
+    other = os.path.join(given.house.folder, "other")
+    os.mkdir(other, 0o755)
+    status = os.stat(other)
+    name = "workdir-%x-%x" % (status.st_dev, status.st_ino)
+    given.cell("""
+import os
+os.umask(0)
+os.chmod('.', 0o755)
+os.makedirs('open/grants', 0o777)
+for path in ('open/%(name)s', 'open/grants/%(name)s'):
+    open(path, 'w').write('%(name)s')
+""" % {"name": name})
+    assert given.owner("open/" + name)[0] == 0
+    os.chmod(given.house.folder, 0o755)
+    # Its folder goes away and the cell's comes in its place, and the word alone.
+    code = ("import os, sys; from_, to, name = sys.argv[1:]; os.chdir(from_);"
+            "os.rename(name, os.path.join(to, name));"
+            "os.path.isdir(to + '/grants') and os.rename(to + '/grants', to + '/gone');"
+            "os.rename('grants', os.path.join(to, 'grants'))")
+    moved = subprocess.run(["/usr/bin/python3", "-Ic", code, os.path.join(given.path, "open"),
+                            runtime, name], user=broker, group=broker, extra_groups=[],
+                           capture_output=True, text=True, check=False)
+    assert moved.returncode == 0, moved.stderr
+    assert os.stat(os.path.join(runtime, "grants", name)).st_uid == 0
+    given.house.cellblock("stop", "s")
+    reply = request(given, other, "rw")
+    assert reply["status"] == "error" and "has said that a jail may" in reply["evalue"], reply
 
 
 def test_a_profile_may_allow_less(new_house):
