@@ -88,8 +88,17 @@ cb_read_file (int dir_fd, const char *path, cb_buf *into, cb_err *err)
     return 0;
 }
 
-int
-cb_write_file (int dir_fd, const char *name, const void *bytes, size_t size, cb_err *err)
+#define PRIVATE 0600
+#define PUBLIC  0644
+
+struct content {
+    const void *bytes;
+    size_t size;
+    mode_t mode;
+};
+
+static int
+s_write_file (int dir_fd, const char *name, const struct content *what, cb_err *err)
 {
     char random[9];
     char temporary[300];
@@ -98,15 +107,33 @@ cb_write_file (int dir_fd, const char *name, const void *bytes, size_t size, cb_
     if (snprintf (temporary, sizeof temporary, ".%s.%s", name, random) >= (int)sizeof temporary)
         return cb_fail (err, CB_E_INVALID, "%s: name too long", name);
     cb_auto_close int fd =
-        openat (dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        openat (dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, PRIVATE);
     if (fd < 0)
         return cb_fail_errno (err, CB_E_IO, "cannot create %s", name);
-    if (cb_write_all (fd, bytes, size, err) < 0 || renameat (dir_fd, temporary, dir_fd, name) < 0) {
+    if (cb_write_all (fd, what->bytes, what->size, err) < 0 ||
+        (what->mode != PRIVATE && fchmod (fd, what->mode) < 0) ||
+        renameat (dir_fd, temporary, dir_fd, name) < 0) {
         int result = cb_fail_errno (err, CB_E_IO, "cannot write %s", name);
         (void)unlinkat (dir_fd, temporary, 0);
         return result;
     }
     return 0;
+}
+
+int
+cb_write_file (int dir_fd, const char *name, const void *bytes, size_t size, cb_err *err)
+{
+    const struct content what = {bytes, size, PRIVATE};
+
+    return s_write_file (dir_fd, name, &what, err);
+}
+
+int
+cb_write_public_file (int dir_fd, const char *name, const cb_buf *text, cb_err *err)
+{
+    const struct content what = {text->data, text->size, PUBLIC};
+
+    return s_write_file (dir_fd, name, &what, err);
 }
 
 void

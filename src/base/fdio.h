@@ -25,6 +25,9 @@ int cb_read_file (int dir_fd, const char *path, cb_buf *into, cb_err *err);
 
 /* Writes a file below dir_fd as a whole or not at all (temporary name, rename); mode 0600. */
 int cb_write_file (int dir_fd, const char *name, const void *bytes, size_t size, cb_err *err);
+/* The same of a file that everybody may read: mode 0644, whatever the umask. The mode is set before
+ * the name is, for in somebody else's folder the name may be another file's a moment later. */
+int cb_write_public_file (int dir_fd, const char *name, const cb_buf *text, cb_err *err);
 
 /* size bytes from the kernel's generator. Never fails (aborts where getrandom is missing). */
 void cb_random (void *bytes, size_t size);

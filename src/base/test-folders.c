@@ -12,6 +12,21 @@
 #include <string.h>
 #include <unistd.h>
 
+static const char *s_victim; /* what a stranger puts behind each new name; NULL: nothing */
+
+int __real_renameat (int from_fd, const char *from, int to_fd, const char *to);
+int __wrap_renameat (int from_fd, const char *from, int to_fd, const char *to);
+
+int
+__wrap_renameat (int from_fd, const char *from, int to_fd, const char *to)
+{
+    int result = __real_renameat (from_fd, from, to_fd, to);
+
+    if (s_victim != NULL && (unlinkat (to_fd, to, 0) < 0 || symlinkat (s_victim, to_fd, to) < 0))
+        abort ();
+    return result;
+}
+
 static char s_folder[] = "/tmp/cb-test-folders-XXXXXX";
 static cb_err s_err;
 
@@ -93,6 +108,32 @@ s_test_grant (int runtime)
         "nor what somebody else says");
 }
 
+static mode_t
+s_mode (const char *name)
+{
+    struct stat status;
+
+    return stat (name, &status) == 0 ? status.st_mode & 07777 : 0;
+}
+
+/* As root writes a kernelspec into somebody's environment, who changes names meanwhile. */
+static void
+s_test_public (int folder)
+{
+    cb_scoped (cb_buf) cb_buf text;
+
+    cb_buf_init (&text, 16);
+    ok (cb_buf_puts (&text, "text") == 0 && cb_write_file (folder, "mine", "x", 1, &s_err) == 0,
+        "a file of ours");
+    (void)umask (077);
+    ok (cb_write_public_file (folder, "public", &text, &s_err) == 0 && s_mode ("public") == 0644,
+        "everybody may read it, whatever the umask");
+    s_victim = "mine";
+    ok (cb_write_public_file (folder, "public", &text, &s_err) == 0 && s_mode ("public") == 0600,
+        "and not what its name is a moment later");
+    s_victim = NULL;
+}
+
 int
 main (void)
 {
@@ -101,6 +142,7 @@ main (void)
     cb_auto_close int runtime = open (".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     s_test_home ();
     s_test_grant (runtime);
+    s_test_public (runtime);
     ok (chdir ("/") == 0 && cb_remove_tree (AT_FDCWD, s_folder, &s_err) == 0, "nothing is left");
     return tap_done ();
 }

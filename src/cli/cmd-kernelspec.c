@@ -239,16 +239,6 @@ s_spec (const s_wish *wish, int loopback, cb_buf *into, cb_err *err)
     return cb_buf_put (into, "\n", 1);
 }
 
-/* Whole or not at all, and for everybody to read. */
-static int
-s_write (int folder, const char *name, const cb_buf *text, cb_err *err)
-{
-    CB_TRY (cb_write_file (folder, name, text->data, text->size, err));
-    if (fchmodat (folder, name, 0644, 0) < 0)
-        return cb_fail_errno (err, CB_E_IO, "%s", name);
-    return 0;
-}
-
 /* A kernelspec without pictures works as well. */
 static void
 s_write_pictures (int folder)
@@ -262,7 +252,7 @@ s_write_pictures (int folder)
         cb_scoped (cb_buf) cb_buf picture;
         cb_buf_init (&picture, S_FILE_MAX);
         if (cb_read_file (from, s_pictures[i], &picture, &err) < 0 ||
-            s_write (folder, s_pictures[i], &picture, &err) < 0)
+            cb_write_public_file (folder, s_pictures[i], &picture, &err) < 0)
             cb_cli_say ("the kernelspec has no %s: %s", s_pictures[i], err.text);
     }
 }
@@ -284,7 +274,7 @@ s_install (const cb_cli *cli, const s_wish *wish, cb_err *err)
     if (faccessat (folder, ".", W_OK, AT_EACCESS) < 0)
         return s_cannot (wish, "written", err);
     s_write_pictures (folder);
-    CB_TRY (s_write (folder, S_KERNEL_JSON, &text, err));
+    CB_TRY (cb_write_public_file (folder, S_KERNEL_JSON, &text, err));
     (void)printf ("%s\n", wish->folder);
     return 0;
 }
