@@ -95,10 +95,11 @@ s_greet (const cb_talk *self, const cb_opened *opened)
         cb_cli_say ("Python in a jail: session '%s', profile %s. Ctrl-D leaves it and keeps it.",
                     self->session, profile != NULL ? profile : "?");
     else if (state != NULL && strcmp (state, "busy") == 0)
-        cb_cli_say ("back in session '%s' (%lld cells so far); it is busy with one.", self->session,
-                    (long long)cells);
+        cb_cli_say ("back in session '%s' (%lld cell%s so far); it is busy with one.",
+                    self->session, (long long)cells, cells == 1 ? "" : "s");
     else
-        cb_cli_say ("back in session '%s' (%lld cells so far).", self->session, (long long)cells);
+        cb_cli_say ("back in session '%s' (%lld cell%s so far).", self->session, (long long)cells,
+                    cells == 1 ? "" : "s");
 }
 
 static int

@@ -66,16 +66,6 @@ cb_session_may_resume (const cb_session *self, const char *msg_id, cb_err *err)
     return 0;
 }
 
-static size_t
-s_ahead (const cb_session *self, const cb_entry *of)
-{
-    size_t ahead = self->running != NULL;
-
-    for (const cb_entry *entry = self->queue; entry != NULL && entry != of; entry = entry->next)
-        ahead++;
-    return ahead;
-}
-
 /* It waits, or runs. */
 static void
 s_resume_entry (cb_session *self, cb_entry *entry, const cb_resume *resume)
@@ -89,7 +79,7 @@ s_resume_entry (cb_session *self, cb_entry *entry, const cb_resume *resume)
                       .told = cb_fanout_told (entry->fanout),
                       .has_begun = runs,
                       .forgotten_bytes = cb_session_saved_ (self)->journal.begin,
-                      .ahead = runs ? 0 : s_ahead (self, entry)};
+                      .ahead = runs ? 0 : cb_cells_ahead_ (self, entry)};
 
     if (runs)
         rest.told = cb_session_saved_ (self)->told_before;

@@ -163,19 +163,39 @@ s_round_of (const cb_session *self, uint64_t client)
     return round;
 }
 
+/* What a client of the control API asks beside cells is over at once: for a cell of his own it is
+ * nobody who comes first. */
+static int
+s_comes_before (const cb_entry *entry, const cb_entry *of)
+{
+    return entry->run != NULL || entry->peer == NULL || entry->peer != of->peer;
+}
+
+size_t
+cb_cells_ahead_ (const cb_session *self, const cb_entry *of)
+{
+    size_t ahead = 0;
+
+    if (self->running != NULL && s_comes_before (self->running, of))
+        ahead++;
+    for (const cb_entry *at = self->queue; at != NULL && at != of; at = at->next)
+        if (s_comes_before (at, of))
+            ahead++;
+    return ahead;
+}
+
 size_t
 cb_cells_append_ (cb_session *self, cb_entry *entry)
 {
     cb_entry **at = &self->queue;
-    size_t ahead = self->running != NULL;
 
     entry->client = s_client_of (self, entry);
     entry->round = s_round_of (self, entry->client);
-    for (; *at != NULL && (*at)->round <= entry->round; at = &(*at)->next)
-        ahead++;
+    while (*at != NULL && (*at)->round <= entry->round)
+        at = &(*at)->next;
     entry->next = *at;
     *at = entry;
-    entry->told = ahead;
+    size_t ahead = entry->told = cb_cells_ahead_ (self, entry);
     entry->queued_at = cb_now ();
     if (self->state != CB_SESSION_IDLE || self->queue != entry || cb_session_waits_ (self))
         cb_waiting_keep_ (self, entry);

@@ -100,12 +100,14 @@ s_tell_start (cb_entry *self, size_t ahead)
 void
 cb_runs_tell_places_ (cb_session *self, uint64_t client)
 {
-    size_t ahead = self->running != NULL;
-
     for (cb_entry *entry = self->queue; entry != NULL && self->n_cells_queued > 0;
-         entry = entry->next, ahead++)
-        if (entry->client == client && entry->fanout != NULL && ahead > entry->told)
+         entry = entry->next) {
+        if (entry->client != client || entry->fanout == NULL)
+            continue;
+        size_t ahead = cb_cells_ahead_ (self, entry);
+        if (ahead > entry->told)
             s_tell_place (entry, ahead);
+    }
 }
 
 /* ---- answers ---- */

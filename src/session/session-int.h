@@ -309,6 +309,8 @@ void cb_hits_show_end_ (cb_session *self);
 void cb_hits_judge_ (cb_session *self);
 
 /* queue.c */
+/* How many come before the one that waits, the one that runs included. */
+size_t cb_cells_ahead_ (const cb_session *self, const cb_entry *of);
 /* In its round of the queue; how many are before it. It may be with the kernel, or freed,
  * afterwards. */
 size_t cb_cells_append_ (cb_session *self, cb_entry *entry);

@@ -74,6 +74,22 @@ def test_a_question_to_a_kernel_that_dies(amber, client):
     assert ask(client, "is_complete", code="1")["status"] == "complete"
 
 
+def test_a_question_of_ones_own_is_nobody_to_wait_for(amber, client):
+    """A prompt asks whether a line is whole, and runs it: only others' cells come before that."""
+    with amber.client() as other:
+        held = other.send("run", {"code": HOLD, "session": "amber"})
+        assert other.receive().type == "start"
+        asked = client.send("ask", {"session": "amber", "question": "is_complete",
+                                    "content": {"code": "1"}})
+        run = client.send("run", {"code": "1", "session": "amber"})
+        let_go(client, "amber")
+        assert client.wait(asked, "ask")[0].content["answer"]["status"] == "complete"
+        reply, events = client.wait(run, "run")
+        assert reply.content["status"] == "ok"
+        assert [event.content["ahead"] for event in events if event.type == "queued"] == [1]
+        assert other.wait(held, "run")[0].content["status"] == "ok"
+
+
 def test_who_asks_and_goes(amber, client):
     client.send("run", {"code": "import time\ntime.sleep(1)", "session": "amber"})
     with amber.client() as other:

@@ -290,7 +290,7 @@ def test_leaving_keeps_the_session_and_coming_back_finds_it(prompt, daemon, way)
     assert (">>>\ncellblock" if way == "C-d" else way + "\ncellblock") in screen
     assert [one["name"] for one in daemon.json("ls")["sessions"]] == ["work"]
     prompt.type("cellblock -s work")
-    prompt.wait("back in session 'work' (1 cells so far)")
+    prompt.wait("back in session 'work' (1 cell so far)")
     prompt.wait_end(PROMPT)
     run(prompt, "x")
     prompt.wait("\n5\n")
