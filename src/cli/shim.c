@@ -459,9 +459,9 @@ s_read_file (shim *self, cb_err *err)
 {
     cb_scoped (cb_buf) cb_buf text;
 
+    cb_buf_init (&text, CB_CONNFILE_MAX);
     if (realpath (self->options->file, self->path) == NULL)
         return cb_fail_errno (err, CB_E_NOTFOUND, "connection file %s", self->options->file);
-    cb_buf_init (&text, CB_CONNFILE_MAX);
     CB_TRY (cb_read_file (AT_FDCWD, self->path, &text, err));
     return cb_connfile_read (&self->file, text.data, text.size, err);
 }

@@ -51,9 +51,9 @@ s_check_mounts (const char *path, cb_err *err)
     size_t size = strlen (path);
     char *end = NULL;
 
+    cb_buf_init (&mounts, MOUNTINFO_MAX);
     if (geteuid () == 0)
         return 0;
-    cb_buf_init (&mounts, MOUNTINFO_MAX);
     CB_TRY (cb_read_file (AT_FDCWD, "/proc/self/mountinfo", &mounts, err));
     CB_TRY (cb_buf_put (&mounts, "", 1));
     for (char *line = mounts.data; (end = strchr (line, '\n')) != NULL; line = end + 1) {

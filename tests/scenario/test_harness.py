@@ -36,6 +36,8 @@ VIOLATIONS = {
     "check-style": [
         ("src/base/x.c", "/* x.c - x */\nint  f (void);\n", "clang-format"),
         ("src/base/x.c", "/* x.c - x */\nint x = atoi (y);\n", "atoi"),
+        ("src/base/x.c", "int\nf (void)\n{\n    cb_scoped (cb_buf) cb_buf x;\n\n"
+         "    CB_TRY (g ());\n    cb_buf_init (&x, 1);\n}\n", "x may be undone"),
         ("src/base/x.c", "int x;\n", "does not begin"),
         ("src/base/x.h", "/* x.h - x */\n#ifndef X_H\n#define X_H\n#endif\n", "the guard is not"),
         ("tests/x.py", '"""x.py - x"""\nx = "' + "y" * 100 + '"\n', "columns"),

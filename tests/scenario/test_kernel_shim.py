@@ -368,6 +368,7 @@ def test_bad_connection_files(house, content, sentence):
     assert not os.path.exists(os.path.join(house.runtime_dir, "broker.json"))
 
 
+@pytest.mark.sanitized
 def test_no_connection_file(house):
     done = house.cellblock("kernel", "-f", "/nowhere/kernel.json")
     assert done.returncode == 1 and "/nowhere/kernel.json" in done.stderr
