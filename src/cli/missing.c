@@ -5,6 +5,7 @@
 #include "base/table.h"
 #include "cli/cli.h"
 
+#include <string.h>
 #include <unistd.h>
 
 typedef struct s_need {
@@ -41,7 +42,10 @@ cb_missing_explain (const cb_err *err)
     const char *what = NULL;
 
     int code = cb_cli_failed (err);
-    if (cb_missing_package (&what) != NULL)
+    if (cb_missing_package (&what) == NULL && strstr (err->text, "the jail failed") != NULL)
+        cb_cli_say (
+            "what this machine lacks for jails, and what mends it, tells: cellblock doctor");
+    if (what != NULL)
         cb_cli_say (
             "%s is missing or cannot be used. Install what jails need: apt-get install bubblewrap "
             "python3-ipykernel",

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -265,6 +266,25 @@ s_mount_proc (void)
     return mount ("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0 ? 0 : errno;
 }
 
+/* bubblewrap looks itself up in /proc by its number here: in another's /proc that is nobody, or
+ * somebody else, and jails fail or hang. */
+static bool
+s_proc_is_ours (cb_finding *finding)
+{
+    char text[32] = "";
+    char *end = NULL;
+
+    ssize_t size = readlink ("/proc/self", text, sizeof text - 1);
+    if (size > 0 && strtol (text, &end, 10) == getpid ())
+        return true;
+    cb_finding_found (finding, size > 0 ? "another pid namespace's" : "no /proc");
+    cb_finding_cause (finding, CB_PROBE_MISSING, "%s",
+                      size > 0 ? "the /proc here is mounted for another pid namespace than ours"
+                               : "no /proc is mounted here in which our own processes stand");
+    cb_finding_mend (finding, "mount -t proc proc /proc (unshare does it with --mount-proc)");
+    return false;
+}
+
 /* The kernel gives a new /proc only to who sees the old one whole. */
 void
 cb_probe_proc (cb_finding *finding)
@@ -273,6 +293,8 @@ cb_probe_proc (cb_finding *finding)
     int status = 0;
     bool masked = s_mounted ("/proc", true, point, sizeof point);
 
+    if (!s_proc_is_ours (finding))
+        return;
     if (!s_try (finding, CLONE_NEWNS | CLONE_NEWPID, "/proc/self/ns/pid"))
         return;
     pid_t pid = fork (); /* the first process of the new pid namespace */
@@ -328,7 +350,7 @@ cb_probe_whole (cb_finding *finding)
 
     /* execve wants char *, and does not write. */
     memcpy (argv, words, sizeof words);
-    if (!s_drop_root (finding))
+    if (!s_proc_is_ours (finding) || !s_drop_root (finding))
         return;
     int status = cb_probe_run (argv, text, sizeof text);
     if (status == 0) {

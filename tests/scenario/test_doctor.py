@@ -28,9 +28,12 @@ def test_doctor_tells_every_layer(house):
     ("mount --bind /dev/null /proc/keys", "own /proc", "masked"),
     ("mkdir /tmp/root-$$; mount --rbind / /tmp/root-$$; in=/tmp/root-$$", "user", "chroot"),
     ("mount -t tmpfs -o ro none /sys/fs/cgroup", "cgroups", "cgroups"),
+    ("in_pid='unshare -p -f'", "own /proc", "another pid namespace"),
+    ("in_pid='unshare -p -f'", "all together", "another pid namespace"),
 ])
 def test_doctor_names_the_cause(house, before, name, cause):
-    script = before + "; exec ${in:+chroot $in} " + house.program("cellblock") + " doctor -o json"
+    doctor = house.program("cellblock") + " doctor -o json"
+    script = before + "; exec ${in:+chroot $in} $in_pid " + doctor
     done = subprocess.run(["unshare", "-m", "sh", "-c", script], env=house.env, check=False,
                           capture_output=True, text=True, timeout=240)
     subprocess.run("rmdir /tmp/root-* 2>/dev/null", shell=True, check=False)
@@ -79,6 +82,17 @@ def test_a_missing_package_is_named_with_its_command(house, hide, package):
                           capture_output=True, text=True, timeout=240)
     assert done.returncode != 0
     assert "apt-get install" in done.stderr and package in done.stderr, done.stderr
+
+
+@pytest.mark.root
+def test_a_jail_that_fails_leads_to_the_doctor(house):
+    program = house.program("cellblock")
+    script = ("mount --bind /bin/false /usr/bin/bwrap; %s run -c 1; code=$?; %s daemon stop; "
+              "exit $code" % (program, program))
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], env=house.env, check=False,
+                          capture_output=True, text=True, timeout=240)
+    assert done.returncode == 1
+    assert "the jail failed" in done.stderr and "cellblock doctor" in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("before,name,cause,mend", [
