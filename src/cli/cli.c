@@ -48,8 +48,10 @@ cb_cli_misused (const char *command, const cb_err *err)
 static void
 s_print_help (const cb_synopsis *synopsis, const cb_option *globals)
 {
-    (void)printf ("usage: cellblock %s%s%s\n\n%s\n", synopsis->command,
-                  synopsis->arguments[0] != '\0' ? " " : "", synopsis->arguments, synopsis->about);
+    int column = printf ("usage: cellblock %s ", synopsis->command);
+    cb_options_wrap (synopsis->arguments, column > 0 ? (size_t)column : 0, stdout);
+    (void)fputc ('\n', stdout);
+    cb_options_wrap (synopsis->about, 0, stdout);
     if (synopsis->options != NULL && synopsis->options[0].name != NULL) {
         (void)printf ("\nOptions:\n");
         cb_options_explain (synopsis->options, stdout);

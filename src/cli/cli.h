@@ -28,13 +28,13 @@ typedef struct cb_cli {
 } cb_cli;
 
 /* The rows for them. */
-#define CB_CLI_COMMON(cli)                                                               \
-    {"config",        'C',    CB_OPTION_WORDS,                                           \
-     &(cli)->configs, "FILE", "one more configuration file for the daemon this starts"}, \
-        {"help", 'h', CB_OPTION_HELP, NULL, NULL, "this help"},                          \
-    {                                                                                    \
-        "set", 0, CB_OPTION_WORDS, &(cli)->settings, "SECTION.KEY=VALUE",                \
-            "one setting for the daemon this starts"                                     \
+#define CB_CLI_COMMON(cli)                                                        \
+    {"config",        'C',    CB_OPTION_WORDS,                                    \
+     &(cli)->configs, "FILE", "configuration file, when this starts the daemon"}, \
+        {"help", 'h', CB_OPTION_HELP, NULL, NULL, "this help"},                   \
+    {                                                                             \
+        "set", 0, CB_OPTION_WORDS, &(cli)->settings, "SECTION.KEY=VALUE",         \
+            "one setting, when this starts the daemon"                            \
     }
 
 /* "cellblock: " and the sentence on standard error; what came from elsewhere is neutralised. */

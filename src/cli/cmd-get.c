@@ -147,7 +147,7 @@ cb_cmd_get (cb_cli *cli, char **argv)
     bool raw = false;
     const cb_option options[] = {
         {"output", 'o', CB_OPTION_TEXT, &file, "FILE",
-         "where to write it (- is standard output; without: its own name, here)"},
+         "where to write it: - is standard output; without it, here, under its own name"},
         {"raw", 0, CB_OPTION_FLAG, &raw, NULL, "write it to a terminal as it is"},
         {0},
     };

@@ -356,9 +356,8 @@ cb_cmd_kernelspec (cb_cli *cli, char **argv)
     };
     const cb_synopsis synopsis = {
         "kernelspec",
-        "install|remove [--user|--sys-prefix|--prefix DIR] [--name NAME]\n"
-        "                            [--profile PROFILE] [--active-output WHICH]\n"
-        "                            [--workdir auto|ro|rw|none]",
+        "install|remove [--user|--sys-prefix|--prefix DIR] [--name NAME] [--profile PROFILE] "
+        "[--active-output WHICH] [--workdir auto|ro|rw|none]",
         "Makes a kernel \"Python 3 (jailed)\" appear in Jupyter's frontends, or takes it away.\n"
         "Prints its folder. Each profile can have one.",
         options,

@@ -77,14 +77,45 @@ s_print_help (FILE *to)
     (void)fprintf (to, "\ncellblock COMMAND --help tells more; so does man cellblock.\n");
 }
 
+typedef struct s_other_word {
+    const char *name;
+    const char *command;
+} s_other_word;
+
+/* What other programs call it. */
+static const s_other_word s_other_words[] = {
+    {"create", "new"},
+    {"delete", "stop"},
+    {"exec", "run"},
+    {"info", "show"},
+    {"kill", "stop"},
+    {"list", "ls"},
+    {"ps", "ls"},
+    {"reload", "daemon reload"},
+    {"rm", "stop"},
+    {"status", "daemon status"},
+    {"version", "--version"},
+};
+
 static int
 s_unknown (const char *word, cb_err *err)
 {
-    const char *near = cb_nearest (word, s_commands, CB_COUNT (s_commands), sizeof (cb_command));
+    const s_other_word *other = CB_TABLE_FIND (s_other_words, word);
+    const char *near =
+        other != NULL ? other->command
+                      : cb_nearest (word, s_commands, CB_COUNT (s_commands), sizeof (cb_command));
+    size_t size = strlen (word);
 
     if (near != NULL)
         return cb_fail (err, CB_E_INVALID, "there is no command '%s'; did you mean '%s'?", word,
                         near);
+    if (size > 3 && strcmp (word + size - 3, ".py") == 0)
+        return cb_fail (err, CB_E_INVALID,
+                        "there is no command '%s'; a file is run by: cellblock run %s", word, word);
+    if (strchr (word, ' ') != NULL)
+        return cb_fail (
+            err, CB_E_INVALID,
+            "there is no command '%s'; a task for a model is given by: cellblock -p '...'", word);
     return cb_fail (err, CB_E_INVALID, "there is no command '%s'", word);
 }
 

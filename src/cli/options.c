@@ -9,8 +9,9 @@
 #include <assert.h>
 #include <string.h>
 
-/* Columns before the explanation of an option. */
+/* Columns before the explanation of an option, and of a terminal that shows it whole. */
 #define S_HELP_COLUMN 30
+#define S_HELP_WIDTH  80
 /* The largest number an option takes: nine digits. */
 #define S_NUMBER_MAX 999999999U
 
@@ -239,6 +240,40 @@ cb_options_parse (const cb_options_rules *rules, char **argv, cb_words *ret_word
     return CB_OPTIONS_OK;
 }
 
+/* Up to the next blank or line end that is not within brackets. */
+static size_t
+s_piece (const char *text)
+{
+    size_t size = 0;
+    int depth = 0;
+
+    for (; text[size] != '\0' && (depth > 0 || strchr (" \n", text[size]) == NULL); size++) {
+        depth += text[size] == '[' || text[size] == '(';
+        depth -= text[size] == ']' || text[size] == ')';
+    }
+    return size;
+}
+
+void
+cb_options_wrap (const char *text, size_t indent, FILE *to)
+{
+    size_t column = indent;
+
+    for (size_t size = 0; text[size] != '\0'; column += size) {
+        text += size + strspn (text + size, " \n");
+        size = s_piece (text);
+        if (column > indent && column + 1 + size > S_HELP_WIDTH) {
+            (void)fprintf (to, "\n%*s", (int)indent, "");
+            column = indent;
+        } else if (column > indent) {
+            (void)fputc (' ', to);
+            column++;
+        }
+        (void)fprintf (to, "%.*s", (int)size, text);
+    }
+    (void)fputc ('\n', to);
+}
+
 void
 cb_options_explain (const cb_option *options, FILE *to)
 {
@@ -251,8 +286,9 @@ cb_options_explain (const cb_option *options, FILE *to)
                         s_wants_value (option) ? " " : "",
                         s_wants_value (option) ? option->hint : "");
         if (strlen (left) + 1 < S_HELP_COLUMN)
-            (void)fprintf (to, "%-*s%s\n", S_HELP_COLUMN, left, option->help);
+            (void)fprintf (to, "%-*s", S_HELP_COLUMN, left);
         else
-            (void)fprintf (to, "%s\n%-*s%s\n", left, S_HELP_COLUMN, "", option->help);
+            (void)fprintf (to, "%s\n%-*s", left, S_HELP_COLUMN, "");
+        cb_options_wrap (option->help, S_HELP_COLUMN, to);
     }
 }

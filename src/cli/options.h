@@ -38,8 +38,8 @@ typedef struct cb_option {
 /* What a command takes, for the help. */
 typedef struct cb_synopsis {
     const char *command;   /* "run"; "" for what stands before a command */
-    const char *arguments; /* "(-c CODE | FILE | -)"; further lines stand below the first */
-    const char *about;     /* one or more lines */
+    const char *arguments; /* "(-c CODE | FILE | -)" */
+    const char *about;     /* a paragraph */
     const cb_option *options;
     size_t least, most; /* how many words that are no options; most 0 and least 0: none */
 } cb_synopsis;
@@ -59,7 +59,11 @@ typedef struct cb_options_rules {
 int cb_options_parse (const cb_options_rules *rules, char **argv, cb_words *ret_words, cb_err *err)
     __attribute__ ((warn_unused_result));
 
-/* One aligned line an option. */
+/* Prints the text, whose first line begins behind `indent` columns that are there already, in lines
+ * of 80 columns; what is in brackets stays together. */
+void cb_options_wrap (const char *text, size_t indent, FILE *to);
+
+/* The options, aligned. */
 void cb_options_explain (const cb_option *options, FILE *to);
 
 #endif

@@ -29,7 +29,11 @@ def wait_for(look, seconds=120):
 
 @pytest.mark.parametrize("arguments,word", [
     (["rnu"], "did you mean 'run'?"),
-    (["plot my data"], "there is no command 'plot my data'"),
+    (["plot my data"], "there is no command 'plot my data'; a task for a model"),
+    (["list"], "did you mean 'ls'?"),
+    (["version"], "did you mean '--version'?"),
+    (["analysis.py"], "cellblock run analysis.py"),
+    (["kernelspec"], "install|remove [--user|--sys-prefix|--prefix DIR] [--name NAME] [--"),
     (["run"], "-c CODE"),
     (["run", "-c", "1", "file.py"], "one way"),
     (["run", "--sesion", "a", "-c", "1"], "did you mean --session?"),
@@ -502,10 +506,12 @@ def test_the_manual_has_every_command_and_option(house):
         manual = file.read()
     commands = re.findall(r"^  ([a-z]+) {2,}", house.cellblock("--help").stdout, re.M)
     assert len(commands) >= 13
+    assert max(map(len, house.cellblock("--help").stdout.splitlines())) <= 80
     assert commands == sorted(commands)
     for command in commands:
         assert ".Ss cellblock " + command in manual, command
         help_text = house.cellblock(command, "--help").stdout
         assert help_text.startswith("usage: cellblock " + command)
+        assert max(map(len, help_text.splitlines())) <= 80, command
         for option in re.findall(r"--([a-z]+)", help_text):
             assert re.search(r"[ ,](Fl )?-%s\b" % option, manual), (command, option)
