@@ -5,8 +5,10 @@
 #include "warden/ceiling.h"
 
 #include "base/table.h"
+#include "base/units.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,24 +23,24 @@ struct row {
     size_t size; /* of the number: 8, 4 or 1 */
     uint64_t low;
     uint64_t high;
-    const char *unit;
+    int is_bytes;
 };
 
 #define NUMBER(field) offsetof (cb_jail_spec, field), sizeof (((cb_jail_spec *)0)->field)
 
 /* 0 means "no limit" to the kernel for memory, disk and files: refused by `low`. */
 static const struct row s_rows[] = {
-    {"memory", NUMBER (memory), 16 * MIB, HALF_OF_MEMORY, "bytes"},
-    {"disk", NUMBER (disk), MIB, 8 * GIB, "bytes"},
-    {"files", NUMBER (files), 32, 1000000, "files"},
-    {"cpu", NUMBER (cpu_percent), 0, 102400, "percent"},
-    {"processes", NUMBER (processes), 1, 4096, "processes"},
-    {"open_files", NUMBER (open_files), 32, 65536, "files"},
-    {"start", NUMBER (start_seconds), 1, CB_SPEC_START_SECONDS_MAX, "seconds"},
-    {"loopback", NUMBER (loopback), 0, 1, ""},
-    {"subprocesses", NUMBER (subprocesses), 0, 1, ""},
-    {"inputs", NUMBER (n_inputs), 0, CB_SPEC_INPUTS_MAX, "inputs"},
-    {"workdir", NUMBER (workdir), CB_WORKDIR_NONE, CB_WORKDIR_RW, ""},
+    {"memory", NUMBER (memory), 16 * MIB, HALF_OF_MEMORY, 1},
+    {"disk", NUMBER (disk), MIB, 8 * GIB, 1},
+    {"files", NUMBER (files), 32, 1000000, 0},
+    {"cpu", NUMBER (cpu_percent), 0, 102400, 0},
+    {"processes", NUMBER (processes), 1, 4096, 0},
+    {"open_files", NUMBER (open_files), 32, 65536, 0},
+    {"start", NUMBER (start_seconds), 1, CB_SPEC_START_SECONDS_MAX, 0},
+    {"loopback", NUMBER (loopback), 0, 1, 0},
+    {"subprocesses", NUMBER (subprocesses), 0, 1, 0},
+    {"inputs", NUMBER (n_inputs), 0, CB_SPEC_INPUTS_MAX, 0},
+    {"workdir", NUMBER (workdir), CB_WORKDIR_NONE, CB_WORKDIR_RW, 0},
 };
 
 uint64_t
@@ -151,6 +153,26 @@ s_check_layers (const cb_ceiling *self, const cb_jail_spec *spec, cb_err *err)
     return 0;
 }
 
+static const char *
+s_amount (const struct row *row, uint64_t number, char text[CB_UNITS_TEXT])
+{
+    if (row->is_bytes)
+        return cb_size_text (number, text);
+    (void)snprintf (text, CB_UNITS_TEXT, "%llu", (unsigned long long)number);
+    return text;
+}
+
+static int
+s_refuse (const struct row *row, uint64_t number, uint64_t high, cb_err *err)
+{
+    char texts[3][CB_UNITS_TEXT];
+
+    return cb_fail (err, CB_E_DENIED, "%s: %s is refused, this daemon gives a session %s to %s%s",
+                    row->name, s_amount (row, number, texts[0]), s_amount (row, row->low, texts[1]),
+                    s_amount (row, high, texts[2]),
+                    row->high == HALF_OF_MEMORY ? ", half of this machine's memory" : "");
+}
+
 int
 cb_ceiling_check (const cb_ceiling *self, const cb_jail_spec *spec, cb_err *err)
 {
@@ -160,10 +182,7 @@ cb_ceiling_check (const cb_ceiling *self, const cb_jail_spec *spec, cb_err *err)
         uint64_t high = row->high == HALF_OF_MEMORY ? self->memory : row->high;
         uint64_t number = s_number (spec, row);
         if (number < row->low || number > high)
-            return cb_fail (err, CB_E_DENIED,
-                            "%s of %llu %s is outside of what the warden allows: %llu to %llu",
-                            row->name, (unsigned long long)number, row->unit,
-                            (unsigned long long)row->low, (unsigned long long)high);
+            return s_refuse (row, number, high, err);
     }
     CB_TRY (s_check_layers (self, spec, err));
     for (uint32_t i = 0; i < spec->n_inputs; i++) {

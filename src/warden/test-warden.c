@@ -130,6 +130,19 @@ s_reset (void)
     } while (0)
 
 static void
+s_test_ceiling_words (void)
+{
+    cb_err err = CB_ERR_INIT;
+
+    s_reset ();
+    s_spec.memory = (uint64_t)1 << 40;
+    (void)!cb_ceiling_check (&s_ceiling, &s_spec, &err);
+    ok (strcmp (err.text, "memory: 1 TiB is refused, this daemon gives a session 16 MiB to 4 GiB, "
+                          "half of this machine's memory") == 0,
+        "a refusal is for people: %s", err.text);
+}
+
+static void
 s_test_ceiling_numbers (void)
 {
     s_reset ();
@@ -546,6 +559,7 @@ main (void)
 {
     s_test_bwrap ();
     s_test_ceiling_numbers ();
+    s_test_ceiling_words ();
     s_test_ceiling_layers ();
     s_test_ceiling_inputs ();
     s_test_ceiling_workdir ();
