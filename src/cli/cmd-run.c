@@ -30,16 +30,17 @@ s_read_file (const char *path, cb_buf *into, cb_err *err)
 {
     cb_err why = CB_ERR_INIT;
     bool is_stdin = strcmp (path, "-") == 0;
+    const char *name = is_stdin ? "standard input" : path;
 
     cb_auto_close int fd = is_stdin ? dup (STDIN_FILENO) : open (path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return cb_fail_errno (err, CB_E_NOTFOUND, "%s", path);
+        return cb_fail_errno (err, CB_E_NOTFOUND, "%s", name);
     if (is_stdin && isatty (fd) == 1)
         cb_cli_say ("type Python, then Ctrl-D on a line of its own");
     int result = cb_read_all (fd, into, &why);
     if (result == -CB_E_LIMIT)
-        return cb_fail (err, CB_E_LIMIT, "%s: more than %zu MiB of code", path, S_CODE_MAX >> 20);
-    return result < 0 ? cb_fail (err, -result, "%s: %s", path, why.text) : 0;
+        return cb_fail (err, CB_E_LIMIT, "%s: more than %zu MiB of code", name, S_CODE_MAX >> 20);
+    return result < 0 ? cb_fail (err, -result, "%s: %s", name, why.text) : 0;
 }
 
 /* The code as the daemon wants it: UTF-8 without a byte order mark. */

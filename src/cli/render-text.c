@@ -197,6 +197,19 @@ s_show_error (cb_render *self, const json_t *result, cb_err *err)
     return cb_render_say (self, err, "%s: %s", name, text != NULL ? text : "");
 }
 
+/* In IPython's words it is the frontend that cannot. */
+static int
+s_hint (cb_render *self, const json_t *result, cb_err *err)
+{
+    const json_t *error = json_object_get (result, "error");
+    const char *name = json_string_value (json_object_get (error, "ename"));
+
+    if (name == NULL || strcmp (name, "StdinNotImplementedError") != 0)
+        return 0;
+    return cb_render_say (self, err,
+                          "nobody is asked here; input() asks at the prompt: cellblock -s NAME");
+}
+
 /* What `name?` asked for. Colours are IPython's own, as in a traceback. */
 static int
 s_show_pages (cb_render *self, const json_t *pages, cb_err *err)
@@ -227,7 +240,8 @@ s_text_on_end (cb_render *self, json_t *result, cb_err *err)
         CB_TRY (s_show_artifact (self, json_array_get (artifacts, i), err));
     if (trouble != NULL)
         CB_TRY (cb_render_say (self, err, "not all of /output was saved: %s", trouble));
-    return s_show_error (self, result, err);
+    CB_TRY (s_show_error (self, result, err));
+    return s_hint (self, result, err);
 }
 
 const cb_render_ops cb_render_text = {"text", s_text_on_event, s_text_on_end};

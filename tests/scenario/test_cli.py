@@ -375,7 +375,9 @@ def test_a_closed_standard_input_does_not_hang(daemon):
     read, write = os.pipe()  # open, and nothing ever comes
     process = daemon.popen("run", "-c", "print(input('name? '))", stdin=read)
     assert process.wait(120) == 5
-    assert "StdinNotImplementedError" in process.stderr.read()
+    told = process.stderr.read()
+    assert "StdinNotImplementedError" in told
+    assert "cellblock -s NAME" in told
     process.stdout.close()
     process.stderr.close()
     os.close(read)
