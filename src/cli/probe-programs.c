@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #define S_TEXT 512
+/* Of what Python says: an error is its last line. */
+#define S_SAID 65536
 
 /* The last line that was printed, without its end. */
 static const char *
@@ -92,7 +94,7 @@ cb_probe_python (cb_finding *finding)
 static void
 s_look_for_module (cb_finding *finding, const char *module, cb_probe_state without)
 {
-    char text[S_TEXT];
+    static char text[S_SAID];
     char code[S_TEXT];
 
     (void)snprintf (code, sizeof code, "import %s; print(%s.__version__)", module, module);
@@ -126,14 +128,8 @@ cb_probe_pandas (cb_finding *finding)
     s_look_for_module (finding, "pandas", CB_PROBE_WEAKER);
 }
 
-void
-cb_probe_matplotlib (cb_finding *finding)
-{
-    s_look_for_module (finding, "matplotlib", CB_PROBE_WEAKER);
-}
-
 /* Whether an optional module is installed: by its folder and its version file, for some take long
- * to import. */
+ * to import, and matplotlib makes a folder in a home (or fails where there is none). */
 static void
 s_look_for_package (cb_finding *finding, const char *module, const char *project)
 {
@@ -151,6 +147,12 @@ s_look_for_package (cb_finding *finding, const char *module, const char *project
     cb_finding_found (finding, "not installed");
     cb_finding_cause (finding, CB_PROBE_WEAKER, CB_PYTHON " has no module %s", module);
     cb_finding_mend (finding, "apt-get install python3-%s", module);
+}
+
+void
+cb_probe_matplotlib (cb_finding *finding)
+{
+    s_look_for_package (finding, "matplotlib", "matplotlib");
 }
 
 void

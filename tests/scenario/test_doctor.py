@@ -1,5 +1,7 @@
 """test_doctor.py - what the machine can enforce: each cause is made, and must be named."""
 import json
+import os
+import shutil
 import subprocess
 
 import pytest
@@ -25,6 +27,9 @@ def test_doctor_tells_every_layer(house):
 @pytest.mark.parametrize("before,name,cause", [
     ("mount --bind /dev/null /usr/bin/bwrap", "bubblewrap", "does not run"),
     ("mount -t tmpfs none /usr/lib/python3/dist-packages/ipykernel", "ipykernel", "ipykernel"),
+    ("d=/usr/lib/python3/dist-packages; mount -t tmpfs none $d/numpy; echo 'import sys; "
+     "print(list(range(999)), file=sys.stderr); print(file=sys.stderr); 1 / 0' "
+     ">$d/numpy/__init__.py; mount -t tmpfs none $d/ipykernel", "numpy", "ZeroDivisionError"),
     ("mount --bind /dev/null /proc/keys", "own /proc", "masked"),
     ("mkdir /tmp/root-$$; mount --rbind / /tmp/root-$$; in=/tmp/root-$$", "user", "chroot"),
     ("mount -t tmpfs -o ro none /sys/fs/cgroup", "cgroups", "cgroups"),
@@ -82,6 +87,25 @@ def test_a_missing_package_is_named_with_its_command(house, hide, package):
                           capture_output=True, text=True, timeout=240)
     assert done.returncode != 0
     assert "apt-get install" in done.stderr and package in done.stderr, done.stderr
+
+
+@pytest.mark.root
+def test_doctor_makes_nothing_in_a_home(house):
+    """As matplotlib does where it is imported, or fails to where there is no home."""
+    home = os.path.join(house.tmp, "home")
+    passwd = os.path.join(house.tmp, "passwd")
+    os.mkdir(home)
+    with open(passwd, "w", encoding="utf-8") as file:
+        file.write("root:x:0:0::%s:/bin/sh\n" % home)
+    script = "mount --bind %s /etc/passwd; exec %s doctor -o json" % (passwd,
+                                                                   house.program("cellblock"))
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], env=house.env, check=False,
+                          capture_output=True, text=True, timeout=240)
+    made = os.listdir(home)
+    shutil.rmtree(home)
+    os.unlink(passwd)
+    probe = next(p for p in json.loads(done.stdout)["probes"] if p["name"] == "matplotlib")
+    assert probe["state"] == "ok" and made == [], (probe, made)
 
 
 @pytest.mark.root
