@@ -41,6 +41,14 @@ s_is_blank (const char *text)
     return text[strspn (text, " \t\n")] == '\0';
 }
 
+/* IPython wants two blank lines behind a cell magic, where a person at a prompt gives one. */
+static bool
+s_ends_magic (const char *code)
+{
+    return strncmp (code + strspn (code, " \t\n"), "%%", 2) == 0 && strchr (code, '\n') != NULL &&
+           s_is_blank (s_last_line (code));
+}
+
 /* Nobody says: a blank line ends a block, and one line is a cell unless it clearly goes on. */
 static s_verdict
 s_guess (const char *code)
@@ -155,6 +163,8 @@ s_on_line (cb_talk *self, cb_buf *code, const char *line, char indent[S_INDENT_M
     int looked = cb_talk_look (self, err);
     if (looked < 0)
         return looked;
+    if (s_ends_magic (code->data))
+        return S_COMPLETE;
     int verdict = s_judge (self, code->data, indent, err);
     if (more)
         indent[0] = '\0'; /* what comes has its own */

@@ -83,6 +83,14 @@ def test_values_blocks_and_errors(prompt):
     assert "SyntaxError" in prompt.screen()
 
 
+def test_a_blank_line_ends_a_cell_magic(prompt):
+    run(prompt, "%%time", "\n...")
+    run(prompt, "print('tim' + 'ed')", "\n...")
+    run(prompt, "")
+    prompt.wait("\ntimed\n")
+    prompt.wait("Wall time:")
+
+
 def test_output_comes_as_it_is_printed(prompt):
     run(prompt, "import time")
     prompt.type("for i in range(3): print('be' + 'gun', i, flush=True); time.sleep(1000)")
