@@ -180,6 +180,16 @@ cb_memfd (const char *name, const void *bytes, size_t size, cb_err *err)
     return cb_take_fd (&fd);
 }
 
+void
+cb_hold_standard (void)
+{
+    static const int flags[] = {O_WRONLY, O_RDONLY, O_RDWR};
+
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl (fd, F_GETFD) < 0)
+            (void)!open ("/dev/null", flags[fd]); /* the lowest that is free is this one */
+}
+
 int
 cb_set_nonblock (int fd, int on, cb_err *err)
 {

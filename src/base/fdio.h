@@ -39,6 +39,11 @@ void cb_random_hex (char *text, size_t size);
  */
 int cb_memfd (const char *name, const void *bytes, size_t size, cb_err *err);
 
+/* Opens those of 0 to 2 that are closed, so that nothing opened later takes their place and gets
+ * what is meant for them. They stay unreadable (0) and unwritable (1): an error, as if they were
+ * closed; what is said on 2 is lost. */
+void cb_hold_standard (void);
+
 /* O_NONBLOCK on or off. */
 int cb_set_nonblock (int fd, int on, cb_err *err);
 

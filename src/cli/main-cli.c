@@ -1,6 +1,7 @@
 /* main-cli.c - cellblock: finds the command and runs it. A row a command, one file a command
  * (cmd-*.c). A bare word that is no command is a mistake and gets a suggestion; nothing is ever
  * guessed from it. */
+#include "base/fdio.h"
 #include "base/nearest.h"
 #include "base/runtime.h"
 #include "base/table.h"
@@ -267,7 +268,9 @@ main (int argc, char **argv)
     cb_task_rows (&task, task_rows);
     const cb_options_rules rules = {options, task_rows, true};
 
+    cb_hold_standard ();
     (void)signal (SIGPIPE, SIG_IGN);
+    (void)signal (SIGCHLD, SIG_DFL); /* a parent that ignores it hands that on: no child is heard */
     int outcome = argc > 0 ? cb_options_parse (&rules, argv, &words, &err) : -CB_E_INVALID;
     if (outcome == CB_OPTIONS_HELP) {
         s_print_help (stdout);

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,18 +135,6 @@ s_parse (struct options *self, int argc, char **argv)
 }
 
 /* -- into the background --------------------------------------------------------------------- */
-
-/* Descriptors 0 to 2 are open in any case; what we open later never takes their place. */
-static void
-s_hold_standard (void)
-{
-    int fd;
-
-    do {
-        fd = open ("/dev/null", O_RDWR);
-    } while (fd >= 0 && fd <= STDERR_FILENO);
-    cb_close (&fd);
-}
 
 /* The first process waits for the word and returns it as its exit status. */
 static int
@@ -311,6 +300,19 @@ s_run (struct daemon *self, cb_err *err)
     _exit (cb_warden_serve (&config));
 }
 
+/* A parent hands on what it ignores and blocks. With SIGCHLD ignored nobody's end is ever seen: no
+ * kernel's cause of death, no broker that has to be started again. */
+static void
+s_forget_parent (void)
+{
+    sigset_t none;
+
+    (void)sigemptyset (&none);
+    (void)sigprocmask (SIG_SETMASK, &none, NULL);
+    (void)signal (SIGCHLD, SIG_DFL);
+    cb_hold_standard ();
+}
+
 int
 main (int argc, char **argv)
 {
@@ -320,7 +322,7 @@ main (int argc, char **argv)
 
     if (code >= 0)
         return code;
-    s_hold_standard ();
+    s_forget_parent ();
     cb_log_open ("cellblockd", CB_LOG_INFO);
     if (s_prepare (&daemon, &err) == 0)
         (void)s_run (&daemon, &err);
