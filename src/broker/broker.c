@@ -73,15 +73,22 @@ struct cb_broker {
     cb_source *hangup;
 };
 
+/* An end in order ends all sessions, and for nothing where only the broker was meant: the warden
+ * starts another one. So the warden alone ends us; a daemon is ended by telling the warden. */
 static void
-s_on_signal (cb_source *source, int signal, void *context)
+s_on_signal (cb_source *source, int signal, pid_t sender, void *context)
 {
     cb_broker *self = context;
 
     (void)source;
-    cb_log_info ("ending on a signal", CB_INT ("signal", signal));
     /* The warden's death is a signal too (PDEATHSIG), and may be seen before its line closes. */
     self->orphaned = getppid () != self->facts.warden_pid;
+    if (!self->orphaned && sender != self->facts.warden_pid) {
+        cb_log_warn ("not ended by who is not the warden (cellblock daemon stop ends all)",
+                     CB_INT ("signal", signal), CB_INT ("sender", sender));
+        return;
+    }
+    cb_log_info ("ending on a signal", CB_INT ("signal", signal));
     cb_loop_exit (self->loop, 0);
 }
 
@@ -213,12 +220,13 @@ s_on_reload (void *context, cb_err *err)
 }
 
 static void
-s_on_hangup (cb_source *source, int signal, void *context)
+s_on_hangup (cb_source *source, int signal, pid_t sender, void *context)
 {
     cb_err err = CB_ERR_INIT;
 
     (void)source;
     (void)signal;
+    (void)sender;
     if (s_on_reload (context, &err) < 0)
         cb_log_error ("configuration not read again", CB_STR ("why", err.text));
 }

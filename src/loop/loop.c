@@ -133,7 +133,7 @@ s_on_signal (sd_event_source *source, const struct signalfd_siginfo *info, void 
 {
     (void)source;
     cb_source *self = context;
-    self->on.signal (self, (int)info->ssi_signo, self->context);
+    self->on.signal (self, (int)info->ssi_signo, (pid_t)info->ssi_pid, self->context);
     return 0;
 }
 

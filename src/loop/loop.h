@@ -34,7 +34,8 @@ char *cb_loop_scratch (cb_loop *self);
 
 typedef void cb_on_io (cb_source *source, int fd, uint32_t events, void *context);
 typedef void cb_on_time (cb_source *source, void *context);
-typedef void cb_on_signal (cb_source *source, int signal, void *context);
+/* sender: the process that sent it, as far as the kernel knows; 0: none. */
+typedef void cb_on_signal (cb_source *source, int signal, pid_t sender, void *context);
 typedef void cb_on_defer (cb_source *source, void *context);
 
 /* Lower runs first. Deaths before output, so a death never waits behind a flood. */

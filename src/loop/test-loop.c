@@ -171,11 +171,11 @@ s_test_defer_is_fair (void)
 }
 
 static void
-on_signal (cb_source *source, int number, void *context)
+on_signal (cb_source *source, int number, pid_t sender, void *context)
 {
     (void)source;
     s_world *world = context;
-    world->calls = number;
+    world->calls = sender == getpid () ? number : 0;
     cb_loop_exit (world->loop, 0);
 }
 
@@ -186,7 +186,8 @@ s_test_signal (void)
     ok (cb_loop_signal (world.loop, SIGUSR1, on_signal, &world, &world.sources[0], NULL) == 0,
         "signal");
     ok (kill (getpid (), SIGUSR1) == 0, "raise");
-    ok (cb_loop_run (world.loop, NULL) == 0 && world.calls == SIGUSR1, "the signal's number comes");
+    ok (cb_loop_run (world.loop, NULL) == 0 && world.calls == SIGUSR1,
+        "its number and its sender come");
     cb_source_destroy (&world.sources[0]);
     cb_loop_destroy (&world.loop);
 }

@@ -24,7 +24,8 @@
 #include <unistd.h>
 
 #define SERVING_WAIT (20 * CB_USEC_PER_SEC) /* from the broker's start to CB_LAUNCH_SERVING */
-#define BROKER_WAIT  (5 * CB_USEC_PER_SEC)  /* from SIGTERM to SIGKILL at the end */
+#define BROKER_AGAIN (CB_USEC_PER_SEC)      /* from SIGTERM to another one at the end */
+#define BROKER_WAIT  (5 * CB_USEC_PER_SEC)  /* from that to SIGKILL */
 #define LINE_WAIT    CB_USEC_PER_SEC        /* from the end of its line to SIGKILL */
 #define JAILS_WAIT   (10 * CB_USEC_PER_SEC) /* for the last jails at the end */
 #define LIST_STEP    (5 * CB_USEC_PER_MSEC)
@@ -51,7 +52,7 @@ cb_warden_end (cb_warden *self, int exit_code, const char *why)
     cb_place_mark (self->place, getpid (), "ending");
     self->exit_code = exit_code;
     self->state = CB_WARDEN_BROKER_ENDS;
-    cb_reactor_set (&self->reactor, &self->timer, cb_now () + BROKER_WAIT);
+    cb_reactor_set (&self->reactor, &self->timer, cb_now () + BROKER_AGAIN);
     if (self->broker.pid > 0)
         cb_broker_signal (&self->broker, SIGTERM);
     else
@@ -74,6 +75,12 @@ s_on_timer (void *context)
         cb_broker_signal (&self->broker, SIGKILL);
         return;
     case CB_WARDEN_BROKER_ENDS:
+        if (!self->asked_again) { /* ours is lost where another's was there and is not obeyed */
+            self->asked_again = 1;
+            cb_broker_signal (&self->broker, SIGTERM);
+            cb_reactor_set (&self->reactor, &self->timer, cb_now () + BROKER_WAIT);
+            return;
+        }
         cb_log_warn ("the broker does not end: killed");
         cb_broker_signal (&self->broker, SIGKILL);
         s_end_jails (self);

@@ -45,8 +45,9 @@ typedef struct cb_warden {
     cb_timer list_timer;
     uint64_t list_after; /* jails up to this number have been sent */
     int listing;
-    pid_t reloader; /* the child that opens the configuration, 0: none */
-    int given_up;   /* something would not end in time: the janitor goes on */
+    pid_t reloader;  /* the child that opens the configuration, 0: none */
+    int asked_again; /* the broker, to end */
+    int given_up;    /* something would not end in time: the janitor goes on */
 } cb_warden;
 
 /* Begins the end: broker, then jails. why is for the log and for whoever waits for the start. */
