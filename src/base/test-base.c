@@ -226,6 +226,14 @@ test_trees (void)
         "a symlink is not followed");
     (void)chmod (path, 0755);
     ok (cb_private_dir (path, 0, &err) == -CB_E_DENIED, "open to others: %s", err.text);
+    (void)chmod (path, 0500);
+    ok (cb_private_dir (path, 0, &err) == -CB_E_DENIED, "closed to its owner: %s", err.text);
+    (void)snprintf (path, sizeof path, "%s/link", top);
+    ok (symlink ("a/b", path) == 0 && cb_private_dir (path, 0, &err) == -CB_E_DENIED &&
+            strstr (err.text, "symbolic link") != NULL,
+        "a link to it: %s", err.text);
+    (void)snprintf (path, sizeof path, "%s/a/b", top);
+    (void)chmod (path, 0700);
     if (geteuid () == 0) {
         (void)chmod (path, 0700);
         ok (chown (path, 12345, 0) == 0 && cb_private_dir (path, 0, &err) == -CB_E_DENIED,

@@ -31,6 +31,8 @@ s_files (const cb_cli *cli, const cb_words *words, int format, cb_err *err)
                           ? json_pack ("{s:s, s:s}", "session", session, "path", words->items[1])
                           : json_pack ("{s:s}", "session", session);
 
+    if (words->count > 1 && content == NULL)
+        return cb_fail (err, CB_E_INVALID, "%s: not UTF-8 text", words->items[1]);
     int result = cb_conn_open_for (&conn, cli, session, err);
     if (result == 0)
         result = cb_conn_call (&conn, "files", cb_take (content), &reply, err);

@@ -1,11 +1,14 @@
 /* cmd-get.c - cellblock get: a file out of a session. It appears whole or not at all: what is there
- * under its name is only replaced when everything has come. */
+ * under its name is only replaced when everything has come, and a signal before that leaves
+ * nothing. */
 #include "base/fdio.h"
 #include "base/name.h"
 #include "cli/conn.h"
 #include "cli/out.h"
+#include "cli/signals.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -32,7 +35,10 @@ s_write (s_target *target, const void *bytes, size_t size, cb_err *err)
                    : 0;
     if (target->out.term.tty && !target->raw)
         return cb_out_foreign (&target->out, bytes, size, err);
-    return cb_write_all (target->fd, bytes, size, err);
+    if (cb_write_all (target->fd, bytes, size, NULL) < 0)
+        return cb_fail_errno (err, CB_E_IO, "%s",
+                              strcmp (target->path, "-") == 0 ? "standard output" : target->path);
+    return 0;
 }
 
 static int
@@ -63,9 +69,10 @@ s_get_steps (cb_conn *conn, const char *session, const char *path, s_target *tar
     }
 }
 
-/* Standard output, a device or pipe that is there, or a new file that is renamed in the end. */
+/* Standard output, a device or pipe that is there, or a new file that is renamed in the end. Only
+ * the last hears signals by us: it must be removed, and writing it waits for nobody. */
 static int
-s_open_target (s_target *target, cb_err *err)
+s_open_target (s_target *target, cb_conn *conn, cb_err *err)
 {
     struct stat info;
 
@@ -78,6 +85,9 @@ s_open_target (s_target *target, cb_err *err)
             snprintf (target->temporary, sizeof target->temporary, "%s.XXXXXX", target->path);
         if (size < 0 || (size_t)size >= sizeof target->temporary)
             return cb_fail (err, CB_E_LIMIT, "%s: the path is too long", target->path);
+        conn->signals = cb_signals_open (err);
+        if (conn->signals < 0)
+            return conn->signals;
         target->fd = mkostemp (target->temporary, O_CLOEXEC);
         if (target->fd < 0)
             target->temporary[0] = '\0';
@@ -115,26 +125,38 @@ s_close_target (s_target *target, int result, cb_err *err)
     return result;
 }
 
+typedef struct s_wish {
+    const char *file; /* NULL: its own name, here */
+    bool raw;
+} s_wish;
+
 static int
-s_get (const cb_cli *cli, const cb_words *words, const char *file, bool raw, cb_err *err)
+s_get (const cb_cli *cli, const cb_words *words, const s_wish *wish, int *ret_exit, cb_err *err)
 {
     cb_conn conn = {0};
     const char *slash = strrchr (words->items[1], '/');
     const char *name = slash != NULL ? slash + 1 : words->items[1];
-    s_target target = {.path = file != NULL ? file : name, .fd = -1, .raw = raw};
+    s_target target = {.path = wish->file != NULL ? wish->file : name, .fd = -1, .raw = wish->raw};
     cb_err why = CB_ERR_INIT;
 
-    if (file == NULL && cb_file_name_check (name, &why) < 0)
+    if (!cb_utf8_valid (words->items[1], strlen (words->items[1])))
+        return cb_fail (err, CB_E_INVALID, "%s: not UTF-8 text", words->items[1]);
+    if (wish->file == NULL && cb_file_name_check (name, &why) < 0)
         return cb_fail (err, CB_E_INVALID, "%s: %s", words->items[1], why.text);
     int result = cb_conn_open_for (&conn, cli, words->items[0], err);
     if (result == 0)
-        result = s_open_target (&target, err);
+        result = s_open_target (&target, &conn, err);
     if (result == 0) {
         result = s_get_steps (&conn, words->items[0], words->items[1], &target, err);
         result = s_close_target (&target, result, err);
     }
+    if (conn.signals > 0)
+        cb_close (&conn.signals);
     cb_conn_done (&conn);
-    return result;
+    if (conn.signal == 0)
+        return result;
+    *ret_exit = conn.signal == SIGTERM ? CB_EXIT_TERMINATED : CB_EXIT_INTERRUPTED;
+    return 0;
 }
 
 int
@@ -142,13 +164,12 @@ cb_cmd_get (cb_cli *cli, char **argv)
 {
     cb_words words;
     cb_err err = CB_ERR_INIT;
-    const char *file = NULL;
+    s_wish wish = {NULL, false};
     int code = CB_EXIT_OK;
-    bool raw = false;
     const cb_option options[] = {
-        {"output", 'o', CB_OPTION_TEXT, &file, "FILE",
+        {"output", 'o', CB_OPTION_TEXT, &wish.file, "FILE",
          "where to write it: - is standard output; without it, here, under its own name"},
-        {"raw", 0, CB_OPTION_FLAG, &raw, NULL, "write it to a terminal as it is"},
+        {"raw", 0, CB_OPTION_FLAG, &wish.raw, NULL, "write it to a terminal as it is"},
         {0},
     };
     const cb_synopsis synopsis = {
@@ -162,5 +183,5 @@ cb_cmd_get (cb_cli *cli, char **argv)
 
     if (cb_cli_options (cli, &synopsis, argv, &words, &code) != 0)
         return code;
-    return s_get (cli, &words, file, raw, &err) < 0 ? cb_cli_failed (&err) : CB_EXIT_OK;
+    return s_get (cli, &words, &wish, &code, &err) < 0 ? cb_cli_failed (&err) : code;
 }

@@ -19,10 +19,14 @@ s_set_text (json_t *content, const char *member, const char *what, const char *v
     return 0;
 }
 
+/* Values of --workdir; the last is what counts without it. */
+#define S_WORKDIRS "ro|rw|none"
+enum { S_READ, S_WRITE, S_NONE };
+
 typedef struct s_wish {
     const char *name;
     const char *profile;
-    const char *workdir;
+    int workdir; /* a place in S_WORKDIRS */
     cb_words inputs;
     cb_words limits;
 } s_wish;
@@ -33,9 +37,9 @@ s_add_workdir (const s_wish *wish, json_t *content, cb_err *err)
 {
     json_t *workdir = NULL;
 
-    if (wish->workdir == NULL)
+    if (wish->workdir == S_NONE)
         return 0;
-    int outcome = cb_workdir_json (wish->workdir, &workdir, err);
+    int outcome = cb_workdir_json (wish->workdir == S_WRITE ? "rw" : "ro", &workdir, err);
     CB_TRY (outcome);
     if (outcome == CB_WORKDIR_GIVEN && json_object_set_new (content, "workdir", workdir) < 0)
         return cb_fail_nomem (err);
@@ -96,7 +100,7 @@ int
 cb_cmd_new (cb_cli *cli, char **argv)
 {
     cb_words words;
-    static s_wish wish; /* large */
+    static s_wish wish = {.workdir = S_NONE}; /* large */
     cb_err err = CB_ERR_INIT;
     json_t *content = NULL;
     int code = CB_EXIT_OK;
@@ -105,7 +109,7 @@ cb_cmd_new (cb_cli *cli, char **argv)
          "show a file or folder read-only as /input/NAME"},
         {"limit", 'l', CB_OPTION_WORDS, &wish.limits, CB_LIMITS_HINT, CB_LIMITS_HELP},
         {"profile", 'P', CB_OPTION_TEXT, &wish.profile, "PROFILE", "limits of the session"},
-        {"workdir", 0, CB_OPTION_TEXT, &wish.workdir, "ro|rw|none",
+        {"workdir", 0, CB_OPTION_CHOICE, &wish.workdir, S_WORKDIRS,
          "start in the folder you are in, to read or write it"},
         {0},
     };

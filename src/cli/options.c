@@ -5,6 +5,7 @@
 
 #include "base/nearest.h"
 #include "base/units.h"
+#include "wire/ctl.h"
 
 #include <assert.h>
 #include <string.h>
@@ -110,6 +111,8 @@ s_take_time (const cb_option *option, const char *value, cb_err *err)
         return cb_fail (err, CB_E_INVALID, "--%s: %s", option->name, why.text);
     if (duration == 0)
         return cb_fail (err, CB_E_INVALID, "--%s: '%s' is no time at all", option->name, value);
+    if (duration > CB_CTL_SECONDS_MAX * CB_USEC_PER_SEC)
+        return cb_fail (err, CB_E_INVALID, "--%s: '%s' is more than a week", option->name, value);
     *(double *)option->value = (double)duration / (double)CB_USEC_PER_SEC;
     return 0;
 }

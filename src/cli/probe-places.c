@@ -58,6 +58,9 @@ s_look_at (cb_finding *finding, const char *path, const char *variable)
         cb_finding_cause (finding, CB_PROBE_MISSING, "others have rights on it (mode %03o)",
                           (unsigned)info.st_mode & 0777);
         cb_finding_mend (finding, "chmod 700 %.900s", path);
+    } else if (access (path, R_OK | W_OK | X_OK) < 0) {
+        cb_finding_cause (finding, CB_PROBE_MISSING, "it cannot be written: %s", strerror (errno));
+        cb_finding_mend (finding, "set %s to a folder that can be written", variable);
     } else {
         return true;
     }

@@ -316,6 +316,7 @@ static int
 s_wait_ready (const cb_start *self, const s_child *child, cb_usec until, cb_err *err)
 {
     char answer[S_ANSWER_MAX] = "";
+    char log[PATH_MAX];
     static const char error[] = "error: ";
 
     if (s_read_answer (child, until, answer, sizeof answer) < 0) {
@@ -327,10 +328,11 @@ s_wait_ready (const cb_start *self, const s_child *child, cb_usec until, cb_err 
     const char *why = answer + sizeof error - 1;
     if (strncmp (answer, error, sizeof error - 1) != 0)
         return s_ended_early (self, child, err);
-    if (strstr (why, CB_STATE_LOG) != NULL)
+    (void)snprintf (log, sizeof log, "%s/%s", self->state_dir, CB_STATE_LOG);
+    /* One whose state folder is the trouble has no log. */
+    if (strstr (why, CB_STATE_LOG) != NULL || access (log, F_OK) < 0)
         return cb_fail (err, CB_E_GONE, "the daemon did not start: %s", why);
-    return cb_fail (err, CB_E_GONE, "the daemon did not start: %s (log: %s/%s)", why,
-                    self->state_dir, CB_STATE_LOG);
+    return cb_fail (err, CB_E_GONE, "the daemon did not start: %s (log: %s)", why, log);
 }
 
 static int

@@ -325,16 +325,20 @@ json_t *
 cb_task_object (const cb_task *self, const cb_task_end *end)
 {
     json_t *answer = self->answer != NULL ? json_incref (self->answer) : json_string ("");
-    json_t *object = json_pack (
-        "{s:o, s:s, s:s, s:s, s:i, s:{s:I, s:I}, s:O, s:O}", "answer", answer, "session",
-        self->session, "model", self->choice->id, "status", end->status, "turns", (int)self->turns,
-        "usage", "input_tokens", (json_int_t)self->input_tokens, "output_tokens",
-        (json_int_t)self->output_tokens, "runs", self->runs, "artifacts", self->artifacts);
+    /* What failed before the first question has neither model nor runs. */
+    json_t *runs = self->runs != NULL ? json_incref (self->runs) : json_array ();
+    json_t *artifacts = self->artifacts != NULL ? json_incref (self->artifacts) : json_array ();
+    json_t *object =
+        json_pack ("{s:o, s:s, s:s, s:s, s:i, s:{s:I, s:I}, s:o, s:o}", "answer", answer, "session",
+                   self->session, "model", self->choice->id != NULL ? self->choice->id : "",
+                   "status", end->status, "turns", (int)self->turns, "usage", "input_tokens",
+                   (json_int_t)self->input_tokens, "output_tokens", (json_int_t)self->output_tokens,
+                   "runs", runs, "artifacts", artifacts);
 
     if (object != NULL && strcmp (end->status, "error") == 0)
         (void)json_object_set_new (object, "error",
-                                   json_pack ("{s:s, s:s}", "code", cb_err_name (end->err.code),
-                                              "message", end->err.text));
+                                   json_pack ("{s:s, s:o}", "code", cb_err_name (end->err.code),
+                                              "message", cb_json_words (end->err.text)));
     return object;
 }
 

@@ -69,6 +69,7 @@ s_good (void)
         "stops at the first word");
     ok (s_parse (false, "run --help --nonsense") == CB_OPTIONS_HELP, "help");
     ok (s_parse (false, "run -ah") == CB_OPTIONS_HELP, "help in a bundle");
+    ok (s_parse (false, "run -t 7d") == 0 && s_got.timeout > 604799, "a week");
     ok (s_parse (false, "run") == 0 && s_words.count == 0, "nothing");
 }
 
@@ -76,9 +77,9 @@ static void
 s_bad (void)
 {
     static const char *const lines[] = {
-        "run --sesion a", "run -x",      "run --all=yes",     "run -s",
-        "run --session",  "run -o yaml", "run --output=",     "run -t soon",
-        "run -t -1",      "run -t 0",    "run --timeout=1e9h"};
+        "run --sesion a",     "run -x",        "run --all=yes", "run -s",    "run --session",
+        "run -o yaml",        "run --output=", "run -t soon",   "run -t -1", "run -t 0",
+        "run --timeout=1e9h", "run -t 7.1d",   "run -t 604801"};
 
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         ok (s_parse (false, lines[i]) == -CB_E_INVALID, "%s: %s", lines[i], s_err.text);

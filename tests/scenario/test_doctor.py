@@ -49,6 +49,21 @@ def test_doctor_names_the_cause(house, before, name, cause):
 
 
 @pytest.mark.root
+@pytest.mark.parametrize("name, variable", [("runtime folder", "CELLBLOCK_RUNTIME_DIR"),
+                                            ("state folder", "CELLBLOCK_STATE_DIR")])
+def test_doctor_names_a_folder_that_cannot_be_written(house, name, variable):
+    folder = house.env[variable]
+    os.mkdir(folder, 0o700)
+    script = ("mount --bind %s %s; mount -o remount,ro,bind %s; exec %s doctor -o json"
+              % (folder, folder, folder, house.program("cellblock")))
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], env=house.env, check=False,
+                          capture_output=True, text=True, timeout=240)
+    probe = next(p for p in json.loads(done.stdout)["probes"] if p["name"] == name)
+    assert done.returncode == 1 and probe["state"] == "missing"
+    assert "Read-only" in probe["cause"] and variable in probe["mend"], probe
+
+
+@pytest.mark.root
 def test_doctor_that_is_killed_leaves_nothing(house):
     """A probe ends with it, and what the probe runs with the probe."""
     module = "/usr/lib/python3/dist-packages/ipykernel"

@@ -413,6 +413,26 @@ def test_a_file_process_that_dies(daemon, client, session):
     assert filer_of(daemon.connection()["pid"])
 
 
+@pytest.mark.parametrize("signum, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_get_that_is_ended_leaves_no_part(daemon, signum, code):
+    daemon.cellblock("run", "-s", "amber", "-c", "open('/work/data', 'w').write('new')")
+    target = os.path.join(daemon.folder, "data")
+    with open(target, "w", encoding="utf-8") as file:
+        file.write("as it was")
+    before = set(os.listdir(daemon.folder))
+    filer = filer_of(daemon.connection()["pid"])
+    os.kill(filer, signal.SIGSTOP)  # nothing comes
+    process = daemon.popen("get", "amber", "data", "-o", target)
+    assert leaks.wait_for(lambda: set(os.listdir(daemon.folder)) - before)
+    process.send_signal(signum)
+    assert process.communicate(timeout=120) == ("", "")
+    os.kill(filer, signal.SIGCONT)
+    assert process.returncode == code
+    assert set(os.listdir(daemon.folder)) == before
+    with open(target, encoding="utf-8") as file:
+        assert file.read() == "as it was"
+
+
 def test_the_file_process_has_nothing(daemon, client):
     """Three descriptors and standard error; no broker's sockets, no keys of a later day."""
     client.call("new", wait=True)
