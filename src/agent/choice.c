@@ -13,21 +13,21 @@
 
 #define S_OPENAI_URL "https://api.openai.com/v1"
 
-/* A path in a file is relative to the file's folder: FILE:LINE -> FOLDER/path. */
+/* A path in a file is relative to the file's folder: FOLDER/FILE -> FOLDER/path. */
 static int
-s_resolve_file (cb_model *model, const char *origin, cb_err *err)
+s_resolve_file (cb_model *model, const char *file, cb_err *err)
 {
-    const char *slash = strrchr (origin, '/');
+    const char *slash = file != NULL ? strrchr (file, '/') : NULL;
     size_t room;
 
-    if (model->file[0] == '/' || slash == NULL || strncmp (origin, "--set", 5) == 0)
+    if (model->file[0] == '/' || slash == NULL)
         return 0;
-    size_t folder = (size_t)(slash - origin) + 1;
+    size_t folder = (size_t)(slash - file) + 1;
     room = folder + strlen (model->file) + 1;
     char *path = malloc (room);
     if (path == NULL)
         return cb_fail_nomem (err);
-    (void)snprintf (path, room, "%.*s%s", (int)folder, origin, model->file);
+    (void)snprintf (path, room, "%.*s%s", (int)folder, file, model->file);
     free (model->file);
     model->file = path;
     return 0;
@@ -44,7 +44,7 @@ s_on_item (const cb_ini_item *item, void *context, cb_err *err)
     if (cb_models_set (models, item->name, item->key, item->value, &why) < 0)
         return cb_ini_fault (item->origin, &why, err);
     if (strcmp (item->key, "file") == 0)
-        return s_resolve_file (cb_models_find (models, item->name), item->origin, err);
+        return s_resolve_file (cb_models_find (models, item->name), item->file, err);
     return 0;
 }
 

@@ -40,6 +40,7 @@ typedef struct loading {
     cb_ini_on_item *on_item;
     void *context;
     char origin[ORIGIN_BYTES]; /* of the key at hand */
+    const char *file;          /* the same */
     cb_err *err;
 } loading;
 
@@ -82,6 +83,8 @@ cb_ini_add_set (cb_ini_sources *self, const char *option, cb_err *err)
                         "--set %.64s: not SECTION.KEY=VALUE (broker.idle_expiry=10min, "
                         "profile.NAME.memory=1G)",
                         option);
+    if (!cb_utf8_valid (option, strlen (option)))
+        return cb_fail (err, CB_E_INVALID, "--set %.64s: not UTF-8 text", option);
     if (self->n_sets == CB_INI_SETS)
         return cb_fail (err, CB_E_LIMIT, "more than %d options --set", CB_INI_SETS);
     self->sets[self->n_sets++] = option;
@@ -136,7 +139,7 @@ s_set (loading *self, const char *section, const char *key, const char *value)
 
     if (s_find_section (section, &row, &name, &why) < 0)
         return s_fault (self, &why);
-    const cb_ini_item item = {row->kind, row->name, name, key, value, self->origin};
+    const cb_ini_item item = {row->kind, row->name, name, key, value, self->origin, self->file};
     return self->on_item (&item, self->context, self->err);
 }
 
@@ -242,6 +245,7 @@ s_load_file (loading *into, const cb_ini_file *file)
     cb_err why = CB_ERR_INIT;
 
     cb_buf_init (&text, CB_INI_FILE_MAX);
+    into->file = file->label;
     (void)snprintf (into->origin, sizeof into->origin, "%.140s", file->label);
     if (fstat (file->fd, &status) < 0 || lseek (file->fd, 0, SEEK_SET) < 0)
         return cb_fail_errno (into->err, CB_E_IO, "%.140s", file->label);
@@ -267,6 +271,7 @@ s_load_set (loading *into, const char *option)
     const char *dot = equals;
     cb_err why = CB_ERR_INIT;
 
+    into->file = NULL;
     (void)snprintf (into->origin, sizeof into->origin, "--set %.140s", option);
     assert (equals != NULL); /* cb_ini_add_set saw to it */
     while (dot > option && *dot != '.')

@@ -47,7 +47,8 @@ typedef struct cb_ini_item {
     const char *name;    /* the NAME of [model NAME], checked; "" for sections without one */
     const char *key;
     const char *value;
-    const char *origin; /* "FILE:LINE", "--set broker.x=1" */
+    const char *origin; /* "FILE:LINE", "--set broker.x=1"; of a long path not all */
+    const char *file;   /* the label of its file, all of it; NULL: an option */
 } cb_ini_item;
 
 /* Told every key in the order of the layers; a fault ends the reading and is returned. Its sentence

@@ -28,9 +28,9 @@ s_on_item (const cb_ini_item *item, void *context, cb_err *err)
     json_t *keys = json_object_get (sections, section);
     if (keys == NULL && json_object_set_new (sections, section, keys = json_object ()) < 0)
         return cb_fail_nomem (err);
-    if (json_object_set_new (
-            keys, item->key,
-            json_pack ("{s:s, s:s}", "value", item->value, "origin", item->origin)) < 0)
+    if (json_object_set_new (keys, item->key,
+                             json_pack ("{s:s, s:o}", "value", item->value, "origin",
+                                        cb_json_words (item->origin))) < 0)
         return cb_fail_nomem (err);
     return 0;
 }
