@@ -30,6 +30,29 @@ s_make_parents (char *path, cb_err *err)
     return 0;
 }
 
+/* Whether a folder is for us alone. */
+static int
+s_check_private (const char *path, const struct stat *status, uid_t also_owner, cb_err *err)
+{
+    unsigned mode = (unsigned)(status->st_mode & 07777);
+
+    if (S_ISLNK (status->st_mode))
+        return cb_fail (err, CB_E_DENIED,
+                        "%s is a symbolic link, which others may have made: name the folder itself",
+                        path);
+    if (status->st_uid != geteuid () && !(geteuid () == 0 && status->st_uid == also_owner))
+        return cb_fail (err, CB_E_DENIED,
+                        "%s belongs to user %u, not to user %u: remove it or name another folder",
+                        path, (unsigned)status->st_uid, (unsigned)geteuid ());
+    if ((mode & 077) != 0)
+        return cb_fail (err, CB_E_DENIED, "%s is open to others (mode %04o): run chmod 700 %s",
+                        path, mode, path);
+    if ((mode & 0700) != 0700)
+        return cb_fail (err, CB_E_DENIED, "%s is closed to its owner (mode %04o): run chmod 700 %s",
+                        path, mode, path);
+    return 0;
+}
+
 int
 cb_private_dir (const char *path, uid_t also_owner, cb_err *err)
 {
@@ -43,23 +66,16 @@ cb_private_dir (const char *path, uid_t also_owner, cb_err *err)
     if (mkdir (path, 0700) < 0 && errno != EEXIST)
         return cb_fail_errno (err, CB_E_IO, "cannot make %s", path);
     cb_auto_close int fd = open (path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 && lstat (path, &status) == 0 && S_ISLNK (status.st_mode))
-        return cb_fail (err, CB_E_DENIED,
-                        "%s is a symbolic link, which others may have made: name the folder itself",
-                        path);
-    if (fd < 0 || fstat (fd, &status) < 0)
-        return cb_fail_errno (err, CB_E_IO, "cannot open the folder %s", path);
-    if (status.st_uid != geteuid () && !(geteuid () == 0 && status.st_uid == also_owner))
-        return cb_fail (err, CB_E_DENIED,
-                        "%s belongs to user %u, not to user %u: remove it or name another folder",
-                        path, (unsigned)status.st_uid, (unsigned)geteuid ());
-    if ((status.st_mode & 077) != 0)
-        return cb_fail (err, CB_E_DENIED, "%s is open to others (mode %04o): run chmod 700 %s",
-                        path, (unsigned)(status.st_mode & 07777), path);
-    if ((status.st_mode & 0700) != 0700)
-        return cb_fail (err, CB_E_DENIED, "%s is closed to its owner (mode %04o): run chmod 700 %s",
-                        path, (unsigned)(status.st_mode & 07777), path);
-    return cb_take_fd (&fd);
+    if (fd >= 0 && fstat (fd, &status) == 0) {
+        CB_TRY (s_check_private (path, &status, also_owner, err));
+        return cb_take_fd (&fd);
+    }
+    /* Why not? Somebody else's cannot even be opened. */
+    int saved = errno;
+    if (lstat (path, &status) == 0 && !S_ISREG (status.st_mode))
+        CB_TRY (s_check_private (path, &status, also_owner, err));
+    errno = saved;
+    return cb_fail_errno (err, CB_E_IO, "cannot open the folder %s", path);
 }
 
 static int

@@ -176,6 +176,8 @@ s_real (int fd, char *path, cb_err *err)
 int
 cb_place_open (cb_place *self, cb_err *err)
 {
+    cb_err why = CB_ERR_INIT;
+
     memset (self, 0, sizeof *self);
     self->runtime_fd = self->state_fd = self->lock_fd = self->grants_fd = -1;
     self->broker_uid = geteuid () == 0 ? cb_broker_uid () : geteuid ();
@@ -186,9 +188,10 @@ cb_place_open (cb_place *self, cb_err *err)
     if (snprintf (self->log_path, sizeof self->log_path, "%s/%s", self->state_path, CB_STATE_LOG) >=
         (int)sizeof self->log_path)
         return cb_fail (err, CB_E_LIMIT, "the state folder's path is too long");
-    self->state_fd = cb_private_dir (self->state_path, self->broker_uid, err);
+    self->state_fd = cb_private_dir (self->state_path, self->broker_uid, &why);
     if (self->state_fd < 0)
-        return self->state_fd;
+        return cb_fail (err, why.code, "%.900s%s", why.text,
+                        why.code == CB_E_IO ? " (CELLBLOCK_STATE_DIR names another folder)" : "");
     CB_TRY (s_lock (self, err));
     cb_place_mark (self, getpid (), "starting");
     cb_place_clean_inside (self);

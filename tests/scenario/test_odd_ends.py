@@ -145,3 +145,25 @@ def test_a_state_folder_that_cannot_be_one(house):
     told = house.cellblock("run", "-c", "1").stderr
     assert "cannot open the folder " + house.state_dir in told
     assert "log" not in done.stderr + told
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("owner, mode, words", [
+    (12345, 0o700, "belongs to user 12345"), (None, 0o500, "closed to its owner"),
+    (None, 0o000, "closed to its owner"), (None, 0o701, "open to others")])
+def test_a_runtime_folder_that_is_no_private_one(user_house, owner, mode, words):
+    """Somebody else's is named as such to an ordinary user too, who cannot even open it."""
+    path = user_house.runtime_dir
+    os.mkdir(path)
+    os.chown(path, user_house.user.uid if owner is None else owner, -1)
+    os.chmod(path, mode)
+    for command in (["run", "-c", "1"], ["ls"], ["daemon", "stop"]):
+        done = user_house.cellblock(*command)
+        assert done.returncode == 1 and path + " " in done.stderr and words in done.stderr, done
+    os.rmdir(path)
+
+
+def test_a_state_folder_that_nobody_can_make(house):
+    done = house.cellblock("run", "-c", "1", env={"CELLBLOCK_STATE_DIR": "/proc/nowhere/s"})
+    assert done.returncode == 1
+    assert "cannot make /proc/nowhere" in done.stderr and "CELLBLOCK_STATE_DIR" in done.stderr
