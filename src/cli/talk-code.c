@@ -93,19 +93,27 @@ s_judge (cb_talk *self, const char *code, char indent[S_INDENT_MAX + 1], cb_err 
 /* ---- words that are ours ----------------------------------------------------------------------
  */
 
+/* Behind the word: nothing, or the brackets of a call, perhaps with the number that scripts give.
+ */
+static bool
+s_is_bare_call (const char *rest)
+{
+    rest += strspn (rest, " \t");
+    if (*rest == '(') {
+        rest += 1 + strspn (rest + 1, " \t0123456789");
+        if (*rest++ != ')')
+            return false;
+    }
+    return s_is_blank (rest);
+}
+
 /* In IPython these ask the frontend to go. */
 static bool
 s_leaves (const char *line)
 {
-    static const char *const words[] = {"exit", "exit()", "quit", "quit()"};
-    size_t lead = strspn (line, " \t");
-    size_t size = strcspn (line + lead, " \t\n");
-
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (strlen (words[i]) == size && memcmp (line + lead, words[i], size) == 0 &&
-            s_is_blank (line + lead + size))
-            return true;
-    return false;
+    line += strspn (line, " \t");
+    return (strncmp (line, "exit", 4) == 0 || strncmp (line, "quit", 4) == 0) &&
+           s_is_bare_call (line + 4);
 }
 
 /* ---- reading ----------------------------------------------------------------------------------

@@ -287,7 +287,7 @@ def test_ctrl_c_while_others_run(prompt, daemon):
 
 # -- coming and going ------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("way", ["C-d", "exit", "quit()"])
+@pytest.mark.parametrize("way", ["C-d", "exit", "quit()", "exit(0)"])
 def test_leaving_keeps_the_session_and_coming_back_finds_it(prompt, daemon, way):
     run(prompt, "x = 5")
     if way == "C-d":
