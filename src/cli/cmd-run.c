@@ -111,45 +111,69 @@ s_check_names (const s_run *run, cb_err *err)
     return run->profile != NULL ? cb_name_check ("profile", run->profile, err) : 0;
 }
 
-static int
-s_follow (const s_run *run, cb_conn *conn, const char *request, int *ret_exit, cb_err *err)
+/* Who reads objects gets one also of what came to nothing, with what was put out until then. */
+static void
+s_show_failure (const s_run *run, cb_render *render, const cb_err *why)
 {
-    cb_render render;
-    cb_runner runner = {.conn = conn, .render = &render, .fresh = run->session == NULL};
+    int denied = why->code == CB_E_POLICY;
+    cb_err err = CB_ERR_INIT;
+    cb_owned (cb_json) json_t *result = json_pack (
+        "{s:s?, s:s?, s:s, s:n, s:{s:s, s:o, s:[]}, s:[], s:[]}", "session", run->session, "run",
+        render->run[0] != '\0' ? render->run : NULL, "status", denied ? "denied" : "error",
+        "execution_count", "error", "ename", denied ? "DeniedByPolicy" : "CellblockFailed",
+        "evalue", cb_json_words (why->text), "traceback", "findings", "artifacts");
 
-    CB_TRY (cb_render_init (&render, (cb_format)run->format, conn->state_dir, run->raw, err));
+    if (run->format != CB_FORMAT_TEXT && result != NULL)
+        (void)!cb_render_end (render, result, &err);
+}
+
+static int
+s_follow (const s_run *run, cb_runner *runner, const json_t *content, int *ret_exit, cb_err *err)
+{
+    cb_auto_free char *request = cb_json_text (content, NULL);
+
+    if (request == NULL)
+        return cb_fail_nomem (err);
     cb_auto_close int signals = cb_signals_open (err);
-    int result = signals < 0 ? signals : 0;
-    if (result == 0) {
-        runner.signals = signals;
-        if (run->session != NULL)
-            (void)snprintf (runner.session, sizeof runner.session, "%s", run->session);
-        runner.request = cellblock_request (conn->client, "run", request, NULL, 0);
-        result = runner.request < 0 ? cb_conn_failed (conn, err)
-                                    : cb_runner_follow (&runner, ret_exit, err);
-    }
-    cb_runner_done (&runner);
-    cb_render_done (&render);
-    return result;
+    CB_TRY (signals);
+    runner->signals = signals;
+    runner->fresh = run->session == NULL;
+    if (run->session != NULL)
+        (void)snprintf (runner->session, sizeof runner->session, "%s", run->session);
+    runner->request = cellblock_request (runner->conn->client, "run", request, NULL, 0);
+    return runner->request < 0 ? cb_conn_failed (runner->conn, err)
+                               : cb_runner_follow (runner, ret_exit, err);
+}
+
+static int
+s_ask (const s_run *run, const cb_words *words, json_t **ret_content, cb_err *err)
+{
+    cb_scoped (cb_buf) cb_buf code;
+
+    cb_buf_init (&code, S_CODE_MAX);
+    CB_TRY (s_check_names (run, err));
+    CB_TRY (s_read_code (run, words, &code, err));
+    return s_make_request (run, &code, ret_content, err);
 }
 
 static int
 s_run_it (cb_cli *cli, const s_run *run, const cb_words *words, int *ret_exit, cb_err *err)
 {
     cb_conn conn = {0};
+    cb_render render;
+    cb_runner runner = {.conn = &conn, .render = &render};
     cb_owned (cb_json) json_t *content = NULL;
-    cb_scoped (cb_buf) cb_buf code;
 
-    cb_buf_init (&code, S_CODE_MAX);
-    CB_TRY (s_check_names (run, err));
-    CB_TRY (s_read_code (run, words, &code, err));
-    CB_TRY (s_make_request (run, &code, &content, err));
-    cb_auto_free char *text = cb_json_text (content, NULL);
-    if (text == NULL)
-        return cb_fail_nomem (err);
-    int result = cb_conn_open (&conn, cli, CB_CONN_START, err);
+    CB_TRY (cb_render_init (&render, (cb_format)run->format, conn.state_dir, run->raw, err));
+    int result = s_ask (run, words, &content, err);
     if (result == 0)
-        result = s_follow (run, &conn, text, ret_exit, err);
+        result = cb_conn_open (&conn, cli, CB_CONN_START, err);
+    if (result == 0)
+        result = s_follow (run, &runner, content, ret_exit, err);
+    if (result < 0 && runner.result == NULL)
+        s_show_failure (run, &render, err);
+    cb_runner_done (&runner);
+    cb_render_done (&render);
     cb_conn_done (&conn);
     return result;
 }

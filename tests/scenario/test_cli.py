@@ -517,3 +517,18 @@ def test_the_manual_has_every_command_and_option(house):
         assert max(map(len, help_text.splitlines())) <= 80, command
         for option in re.findall(r"--([a-z]+)", help_text):
             assert re.search(r"[ ,](Fl )?-%s\b" % option, manual), (command, option)
+
+
+@pytest.mark.parametrize("arguments, kind, code, words", [
+    (("-P", "safe_eval", "-t", "60", "-c", "1"), ("denied", "DeniedByPolicy"), 3, "fixes wall at"),
+    (("-P", "nosuch", "-c", "1"), ("error", "CellblockFailed"), 1, "no profile 'nosuch'"),
+    (("/nowhere/code.py",), ("error", "CellblockFailed"), 1, "/nowhere/code.py"),
+])
+def test_what_cannot_be_run_is_an_object_too(daemon, arguments, kind, code, words):
+    for form in ("json", "stream-json"):
+        done = daemon.cellblock("run", "-o", form, *arguments)
+        assert done.returncode == code and words in done.stderr, done.stderr
+        told = json.loads(done.stdout)
+        assert (told["status"], told["error"]["ename"], told["run"]) == (*kind, None)
+        assert words in told["error"]["evalue"] and told["error"]["traceback"] == []
+        assert told.get("type") == ("end" if form == "stream-json" else None)
