@@ -29,7 +29,9 @@ s_set (const struct row *row, cb_err *err)
     if (limit.rlim_max > row->value)
         limit.rlim_max = row->value;
     limit.rlim_cur = limit.rlim_max;
-    if (row->resource == RLIMIT_CPU && limit.rlim_max != RLIM_INFINITY)
+    /* Who starts the daemon may have less himself (ulimit -t). */
+    if (row->resource == RLIMIT_CPU && limit.rlim_max != RLIM_INFINITY &&
+        limit.rlim_max > CPU_GRACE_SECONDS)
         limit.rlim_cur = limit.rlim_max - CPU_GRACE_SECONDS;
     if (setrlimit (row->resource, &limit) < 0)
         return cb_fail_errno (err, CB_E_IO, "the limit %s", row->name);

@@ -118,7 +118,7 @@ s_limit_is (__rlimit_resource_t resource, rlim_t value)
 }
 
 static int
-s_limits_hold (void)
+s_limits_hold_but_cpu (void)
 {
     const cb_jail_spec spec = {
         .disk = 1 << 20, .cpu_seconds = 60, .processes = 40, .open_files = 64, .start_seconds = 30};
@@ -126,8 +126,24 @@ s_limits_hold (void)
 
     return cb_limits_set (&spec, &err) == 0 && s_limit_is (RLIMIT_NPROC, 40) &&
            s_limit_is (RLIMIT_NOFILE, 64) && s_limit_is (RLIMIT_FSIZE, 1 << 20) &&
-           s_limit_is (RLIMIT_CPU, 62) && s_limit_is (RLIMIT_CORE, 1) &&
-           s_limit_is (RLIMIT_MSGQUEUE, 0) && s_limit_is (RLIMIT_RTPRIO, 0);
+           s_limit_is (RLIMIT_CORE, 1) && s_limit_is (RLIMIT_MSGQUEUE, 0) &&
+           s_limit_is (RLIMIT_RTPRIO, 0);
+}
+
+static int
+s_limits_hold (void)
+{
+    return s_limits_hold_but_cpu () && s_limit_is (RLIMIT_CPU, 62);
+}
+
+/* As by `ulimit -t 1` of who starts the daemon. */
+static int
+s_less_is_kept (void)
+{
+    const struct rlimit second = {1, 1};
+
+    return setrlimit (RLIMIT_CPU, &second) == 0 && s_limits_hold_but_cpu () &&
+           s_limit_is (RLIMIT_CPU, 1);
 }
 
 static void
@@ -216,6 +232,7 @@ main (void)
         return 1;
     s_test_landlock ();
     ok (s_in_child (s_limits_hold), "limits are set, soft and hard");
+    ok (s_in_child (s_less_is_kept), "who has less processor time than that keeps what he has");
     s_test_walk ();
     s_test_kernel_folders ();
     s_test_depth ();
