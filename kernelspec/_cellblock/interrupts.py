@@ -4,6 +4,9 @@ ipykernel has the default handler from before a cell's code runs until after its
 A KeyboardInterrupt that hits its own code there costs the cell its answer. Here one that comes
 before the code is kept and raised in its place; one that comes after it, or while the traceback of
 an interrupt is made, has nothing to stop.
+
+A person's code runs beside cells too: what draws plots when a cell is over, a widget's callback,
+what an object says to Tab. There an interrupt is raised and ends no more than that.
 """
 
 import contextlib
@@ -82,6 +85,24 @@ class Interrupts:
 
         return show
 
+    def beside(self, work, nothing=lambda *_: None):
+        """Let work be interrupted; then what it would have given is nothing's."""
+
+        @functools.wraps(work)
+        def run(*arguments, **names):
+            if threading.current_thread() is not threading.main_thread():
+                return work(*arguments, **names)
+            before = signal.getsignal(signal.SIGINT)
+            try:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+                return work(*arguments, **names)
+            except KeyboardInterrupt:
+                return nothing(*arguments)
+            finally:
+                signal.signal(signal.SIGINT, before)
+
+        return run
+
     def wrap(self, run_code):
         """Let run_code (the shell's, once a statement) be interrupted.
 
@@ -125,6 +146,32 @@ def _default_handler(runner):
     return run
 
 
+def _no_completions(code, cursor=None, *_):
+    at = len(code) if cursor is None else cursor
+    return {"matches": [], "metadata": {}, "cursor_start": at, "cursor_end": at, "status": "ok"}
+
+
+def _no_help(*_):
+    return {"found": False, "data": {}, "metadata": {}, "status": "ok"}
+
+
+def _allow_beside_cells(kernel, interrupts):
+    """Where a person's code runs, but no cell's."""
+    shell, handlers = kernel.shell, kernel.shell_handlers
+    trigger, hear = shell.events.trigger, interrupts.beside(shell.events.trigger)
+
+    def tell(event, *arguments, **names):
+        # What comes before the code is for the code.
+        (hear if event.startswith("post_") else trigger)(event, *arguments, **names)
+
+    shell.events.trigger = tell
+    shell.user_expressions = interrupts.beside(shell.user_expressions, lambda *_: {})
+    kernel.do_complete = interrupts.beside(kernel.do_complete, _no_completions)
+    kernel.do_inspect = interrupts.beside(kernel.do_inspect, _no_help)
+    for name in ("comm_open", "comm_msg", "comm_close"):
+        handlers[name] = interrupts.beside(handlers[name])
+
+
 def install(kernel):
     """Guard the kernel. Instances are changed, not classes."""
     interrupts, set_parent = Interrupts(), kernel.set_parent
@@ -144,4 +191,5 @@ def install(kernel):
         name: (_default_handler(runner) if name in ("curio", "trio") else runner, wait)
         for name, (runner, wait) in shell.loop_runner_map.items()
     }
+    _allow_beside_cells(kernel, interrupts)
     interrupts.guard()

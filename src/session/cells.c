@@ -399,14 +399,17 @@ cb_session_interrupt (cb_session *self)
 {
     /* One that waits for the kernel alone is the next to run: it has the interrupt with it. */
     cb_entry *entry = self->running != NULL ? self->running : self->queue;
+    /* The kernel comes to what runs after that. */
+    int beside = self->beside[0] != '\0' && self->kernel != NULL;
 
-    if (entry == NULL || (self->running != NULL && !s_is_live (entry)))
-        return 0;
-    if (entry->run == NULL) {
-        if (self->running == NULL)
-            return 0;
+    if (beside)
         cb_kernel_interrupt (self->kernel);
-        return 1;
+    if (entry == NULL || (self->running != NULL && !s_is_live (entry)))
+        return beside;
+    if (entry->run == NULL) {
+        if (self->running != NULL && !beside)
+            cb_kernel_interrupt (self->kernel);
+        return self->running != NULL || beside;
     }
     cb_guests_forget_question_ (self);
     (void)cb_run_interrupt (entry->run, cb_now ());

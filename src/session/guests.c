@@ -117,6 +117,18 @@ cb_guests_death_content_ (const cb_session *self, const cb_death *death, int beg
     return cb_guests_error_content_ (cb_limit_death_ename (death, began), text);
 }
 
+/* The kernel is done with a request: one that has no answer leaves nothing to wait for. */
+static void
+s_is_done (cb_session *self, const char *msg_id)
+{
+    cb_asked_row *row = cb_asked_find (&self->asked, msg_id);
+
+    if (strcmp (msg_id, self->beside) == 0)
+        self->beside[0] = '\0';
+    if (row != NULL && row->type != NULL && row->type->reply == NULL)
+        cb_asked_drop (&self->asked, &row);
+}
+
 void
 cb_guests_on_iopub_ (cb_session *self, cb_jmsg *message)
 {
@@ -129,6 +141,8 @@ cb_guests_on_iopub_ (cb_session *self, cb_jmsg *message)
         return;
     if (is_status) {
         news = cb_cells_is_idle_ (message) ? CB_NEWS_IDLE : CB_NEWS_STATUS;
+        if (news == CB_NEWS_IDLE)
+            s_is_done (self, message->parent_id);
     } else if (size > self->profile.output - self->late) {
         if (self->late != self->profile.output)
             cb_log_warn ("output of no running cell goes over the limit",

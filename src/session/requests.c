@@ -168,6 +168,7 @@ s_send_cell (cb_entry *self, cb_err *err)
 static int
 s_send_other (cb_entry *self, cb_err *err)
 {
+    cb_session *session = self->session;
     const cb_msgtype *type = self->request->type;
     int awaited = type != NULL && type->reply != NULL;
 
@@ -175,9 +176,13 @@ s_send_other (cb_entry *self, cb_err *err)
         s_tell_idle (self);
         return CB_ENTRY_PASSED;
     }
-    if (s_forward (self, awaited, err) == 0)
-        return awaited ? CB_ENTRY_RUNS : CB_ENTRY_PASSED;
-    s_not_sent (self, err);
+    if (s_forward (self, awaited, err) < 0) {
+        s_not_sent (self, err);
+        return CB_ENTRY_PASSED;
+    }
+    if (awaited)
+        return CB_ENTRY_RUNS;
+    (void)snprintf (session->beside, sizeof session->beside, "%s", self->request->msg_id);
     return CB_ENTRY_PASSED;
 }
 

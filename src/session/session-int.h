@@ -109,6 +109,8 @@ struct cb_session {
     cb_readers *readers;   /* the same */
     void *door;            /* front's; NULL: none */
     cb_asked asked;
+    /* The last request that nobody awaits an answer to (a widget's), until the kernel is done. */
+    char beside[CB_MSG_ID_MAX];
     cb_question question;
     cb_calm calm;  /* of lines in the log that others cause */
     uint64_t late; /* bytes of output that belongs to no running cell, since the last began */

@@ -240,6 +240,7 @@ cb_session_launch_ (cb_session *self, cb_err *err)
 
     self->profile.jail.start_seconds = (uint32_t)(limit / CB_USEC_PER_SEC);
     self->kernel_gone = 0;
+    self->beside[0] = '\0';
     self->kernel = cb_kernel_new (self->services->loop, self->services->launcher, &options,
                                   &cb_session_kernel_events_, self, err);
     if (self->kernel == NULL)

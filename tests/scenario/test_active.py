@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from nbformat import validate
 
-from attached import attach, reply_to, run
+from attached import ask_control, attach, is_idle_of, iopub_until, reply_to, run
 
 SENTENCE = "is not shown under active_output = sandbox"
 FULL = ("--set", "profile.open.active_output=full")
@@ -172,6 +172,16 @@ def test_comms_are_refused(sandbox):
             kinds.append(message["msg_type"])
     assert kinds == ["status", "comm_close", "status"]
     assert run(sandbox, "1")[0]["status"] == "ok"
+
+
+def test_a_restart_says_nothing_of_comms_that_are_done(full):
+    opened = full.session.msg("comm_open", {"comm_id": "c1", "target_name": "x", "data": {}})
+    full.shell_channel.send(opened)
+    iopub_until(full, is_idle_of(opened["header"]["msg_id"]))
+    assert ask_control(full, "shutdown_request", {"restart": True})["status"] == "ok"
+    told = iopub_until(full, is_idle_of(full.execute("pass")))
+    assert not [message for message in told
+                if message["parent_header"].get("msg_id") == opened["header"]["msg_id"]]
 
 
 def test_full_passes_everything(full):

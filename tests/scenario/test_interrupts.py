@@ -3,6 +3,7 @@ import threading
 
 import pytest
 
+from attached import (ask_control, attach, iopub_until, is_idle_of, reply_to, run, settle)
 from wireclient import Client
 
 LONG = "import time\nfor _ in range(2000): time.sleep(0.05)"
@@ -132,3 +133,77 @@ def test_a_cell_that_awaits_in_its_own_loop(amber, loop):
     assert amber.run("%autoawait " + loop, session="amber")[0]["status"] == "ok"
     code = "import {0}\nprint('awaits')\nawait {0}.sleep(1000)".format(loop)
     assert interrupt_at(amber, code, "stream") == "interrupted"
+
+
+# -- a person's code beside the cells -----------------------------------------------------------
+
+STUCK = "import time\ndef stuck(*_):\n    print('here', flush=True)\n    time.sleep(1000)\n"
+
+
+@pytest.fixture
+def widgets(new_house):
+    house = new_house().start("--set", "profile.default.active_output=full")
+    house.client().call("new", name="amber", wait=True)
+    client = attach(house)
+    assert run(client, STUCK + "kept = 5")[0]["status"] == "ok"
+    settle(client)
+    yield client
+    client.stop_channels()
+
+
+def is_here(message):
+    return message["content"].get("text") == "here\n"
+
+
+def is_well(client):
+    return run(client, "assert kept == 5")[0]["status"] == "ok"
+
+
+def open_a_comm_that_is_stuck(client):
+    """The message's id, once its callback runs."""
+    assert run(client, "get_ipython().kernel.comm_manager.register_target('t', stuck)")[0]
+    message = client.session.msg("comm_open", {"comm_id": "c", "target_name": "t", "data": {}})
+    client.shell_channel.send(message)
+    iopub_until(client, is_here)
+    return message["header"]["msg_id"]
+
+
+def test_a_widget_s_callback(widgets):
+    msg_id = open_a_comm_that_is_stuck(widgets)
+    assert ask_control(widgets, "interrupt_request") == {"status": "ok"}
+    iopub_until(widgets, is_idle_of(msg_id))
+    assert is_well(widgets)
+
+
+def test_a_widget_s_callback_before_a_cell(widgets):
+    open_a_comm_that_is_stuck(widgets)
+    waits = widgets.execute("1")
+    assert ask_control(widgets, "interrupt_request") == {"status": "ok"}
+    assert reply_to(widgets, waits)["status"] in ("ok", "error")
+    assert is_well(widgets)
+
+
+def test_what_draws_when_a_cell_is_over(widgets):
+    """As matplotlib's pictures."""
+    code = ("def draw():\n    get_ipython().events.unregister('post_execute', draw)\n    stuck()\n"
+            "get_ipython().events.register('post_execute', draw)")
+    msg_id = widgets.execute(code)
+    iopub_until(widgets, is_here)
+    assert ask_control(widgets, "interrupt_request") == {"status": "ok"}
+    assert reply_to(widgets, msg_id)["status"] == "ok"
+    told = iopub_until(widgets, is_idle_of(msg_id))
+    assert "KeyboardInterrupt" in [message["content"].get("ename") for message in told]
+    assert is_well(widgets)
+
+
+def test_what_an_object_says_to_tab_and_to_help(widgets):
+    assert run(widgets, "class Slow: __str__ = stuck\nslow = Slow()\n"
+               "get_ipython().set_custom_completer(stuck)")[0]["status"] == "ok"
+    for ask in (lambda: widgets.inspect("slow"), lambda: widgets.complete("kep")):
+        msg_id = ask()
+        iopub_until(widgets, is_here)
+        assert ask_control(widgets, "interrupt_request") == {"status": "ok"}
+        assert reply_to(widgets, msg_id)["status"] == "ok"
+        iopub_until(widgets, is_idle_of(msg_id))
+    assert run(widgets, "get_ipython().set_custom_completer(lambda *_: [])")[0]["status"] == "ok"
+    assert is_well(widgets)
