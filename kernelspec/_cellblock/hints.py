@@ -237,13 +237,15 @@ def _no_thread(error, jail):
     return None
 
 
-def _missing_module(error, _jail):
+def _missing_module(error, jail):
     if not isinstance(error, ModuleNotFoundError) or not error.name or "." in error.name:
         return None
-    return (
-        "the jail has the Python packages that this machine has below /usr; "
-        "a cell cannot install others"
-    )
+    others = "others come as wheels with --input PATH: %pip install /input/NAME.whl"
+    if jail.workdir != "none":
+        others = f"others come as wheels: %pip install {WORKDIR}/NAME.whl"
+    if not jail.subprocesses:
+        others = "a cell cannot install others"
+    return f"the jail has the Python packages that this machine has below /usr; {others}"
 
 
 def _no_conda(error, _jail):

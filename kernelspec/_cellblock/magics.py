@@ -21,7 +21,7 @@ WITHOUT_SCREEN = {"inline", "agg", "svg", "pdf", "ps", "asyncio"}
 # These are JavaScript in a front end.
 ACTIVE = {"nbagg", "notebook", "ipympl", "widget"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
-PIP = re.compile(r"(^|[;&|/\s])pip3?\s+install\b")
+PIP = re.compile(r"(^|[;&|/\s])pip3?(\s+-\S+)*\s+install\b")
 
 
 class Refused(PermissionError):

@@ -64,16 +64,20 @@ WORKS = (
     ("%%latex\n$x$", "ok", "text/latex"),
     ("%pip --version", "ok", "python 3"),
     ("%pip install numpy", "ok", "Requirement already satisfied: numpy"),
+    ("%pip --no-cache-dir install numpy", "ok", "Requirement already satisfied: numpy"),
 )
 REFUSED = (
     ("%pip install nowhere-to-be-found", "ok", NETWORK + "pip finds what this machine has below "
      "/usr, and files: give a wheel with --input PATH and install /input/NAME.whl"),
     ("x = !pip install nowhere-to-be-found", "ok", NETWORK + "pip finds"),
+    ("%pip -q install nowhere-to-be-found", "ok", NETWORK + "pip finds"),
     ("!curl -s https://example.org", "ok", NETWORK + "fetch it outside and give it with --input"),
     ("%%bash\ncurl -s https://example.org", "error", NETWORK + "fetch it outside"),
     ("%load https://example.org/x.py", "error", NETWORK + "fetch it outside"),
     ("%conda install x", "error", "cellblock: conda is not in this jail"),
-    ("%load_ext nowhere_to_be_found", "error", "cellblock: the jail has the Python packages that"),
+    ("%load_ext nowhere_to_be_found", "error", "cellblock: the jail has the Python packages that "
+     "this machine has below /usr; others come as wheels with --input PATH: %pip install "
+     "/input/NAME.whl"),
     ("%run /root/x.py", "error", "cellblock: this path is not in the jail: give it with --input "
      "/root/x.py, it appears as /input/x.py"),
     ("%load /root/x.py", "error", "it appears as /input/x.py"),
@@ -95,6 +99,7 @@ REFUSED = (
 WITHOUT_PROGRAMS = tuple((code, "error", PROGRAMS) for code in (
     "!ls", "x = !ls", "%sx ls", "%ls", "%%bash\nls", "%%script python3\n1", "%pip install x",
     "import subprocess; subprocess.run(['ls'])")) + (
+        ("import nowhere_to_be_found", "error", "below /usr; a cell cannot install others"),
         ("%timeit -n 3 -r 2 1 + 1", "ok", "3 loops each"),
         ("%%writefile a.py\nprint('from', 'a file')", "ok", "Writing a.py"),
         ("%run a.py", "ok", "from a file"))
