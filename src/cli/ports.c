@@ -5,6 +5,7 @@
 #include "cli/ports.h"
 
 #include "base/cleanup.h"
+#include "base/table.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -78,18 +79,31 @@ s_bind_address (place *self, const struct addrinfo *at)
     return 0;
 }
 
+/* A name (localhost) is the address of version 4 that ZeroMQ's clients connect to. */
+static int
+s_find_address (const char *host, int port, struct addrinfo **ret_found)
+{
+    static const int families[] = {AF_INET, AF_INET6};
+    struct addrinfo wanted = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    char service[8];
+    int failed = EAI_NONAME;
+
+    (void)snprintf (service, sizeof service, "%d", port);
+    for (size_t i = 0; i < CB_COUNT (families) && failed != 0; i++) {
+        wanted.ai_family = families[i];
+        failed = getaddrinfo (host, service, &wanted, ret_found);
+    }
+    return failed;
+}
+
 static int
 s_bind_port (place *self, const char *host, int port, cb_err *err)
 {
-    struct addrinfo wanted = {
-        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     struct addrinfo *found = NULL;
-    char service[8];
 
-    (void)snprintf (service, sizeof service, "%d", port);
     /* As ZeroMQ has it: all of this machine's. */
     int any = strcmp (host, "*") == 0;
-    int failed = getaddrinfo (any ? "0.0.0.0" : host, service, &wanted, &found);
+    int failed = s_find_address (any ? "0.0.0.0" : host, port, &found);
     if (failed != 0)
         return cb_fail (err, CB_E_INVALID,
                         "connection file: '%s' is no address of this machine: %s", host,

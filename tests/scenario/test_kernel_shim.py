@@ -368,6 +368,20 @@ def test_bad_connection_files(house, content, sentence):
     assert not os.path.exists(os.path.join(house.runtime_dir, "broker.json"))
 
 
+def test_an_address_by_name(daemon):
+    """Where localhost is ::1 as well: ZeroMQ's clients take the one of version 4."""
+    path = os.path.join(folder(daemon), "kernel-name.json")
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({**GOOD, **free_ports(), "ip": "localhost"}, file)
+    kernel = daemon.popen("kernel", "-f", path)
+    with attached.Raw(path) as client:
+        info = client.reply(client.send("shell", "kernel_info_request"))
+        assert info["content"]["implementation"] == "ipython"
+    kernel.terminate()
+    kernel.communicate(timeout=SECONDS)
+    wait_for_no_session(daemon)
+
+
 @pytest.mark.sanitized
 def test_no_connection_file(house):
     done = house.cellblock("kernel", "-f", "/nowhere/kernel.json")
