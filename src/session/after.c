@@ -19,6 +19,8 @@ s_forget_kernel (cb_session *self)
     job.jail = cb_kernel_jail (self->kernel);
     if (self->readers != NULL)
         cb_readers_keep_not (self->readers);
+    for (cb_entry *entry = self->queue; entry != NULL; entry = entry->next)
+        cb_waiting_forget_ (self, entry);
     if (cb_files_submit (self->services->files, &job, NULL, NULL, &err) < 0)
         cb_log_debug ("the file helper cannot be told", CB_STR ("why", err.text));
     cb_kernel_destroy (&self->kernel);
@@ -77,8 +79,11 @@ s_launch_again (cb_session *self)
     cb_guests_status_ (self, "restarting", (cb_part){NULL, 0});
     self->restarts++;
     self->by_clock = 0;
-    if (cb_session_launch_ (self, &err) == 0)
+    if (cb_session_launch_ (self, &err) == 0) {
+        for (cb_entry *entry = self->queue; entry != NULL; entry = entry->next)
+            cb_waiting_keep_ (self, entry);
         return;
+    }
     self->death = (cb_death){.before_ready = 1, .code = err.code};
     (void)snprintf (self->death.text, sizeof self->death.text, "%s", err.text);
     cb_cells_fail_queued_ (self);
@@ -135,6 +140,7 @@ cb_session_restart (cb_session *self, cb_on_settled *on_settled, void *context, 
     if (on_settled != NULL)
         CB_TRY (cb_waiters_add_ (self, &waiter, err));
     self->restart_asked = 1;
+    cb_cells_doom_queued_ (self);
     cb_log_info ("session restarts", CB_STR ("session", self->name));
     if (self->kernel == NULL) {
         s_launch_again (self);

@@ -310,7 +310,10 @@ cb_cells_on_skipped_ (cb_session *self, cb_channel channel, uint64_t bytes)
 void
 cb_cells_on_death_ (cb_session *self)
 {
-    cb_cells_fail_queued_ (self);
+    if (self->restart_asked && self->state != CB_SESSION_STOPPING)
+        cb_cells_fail_doomed_ (self);
+    else
+        cb_cells_fail_queued_ (self);
     if (self->running == NULL) {
         cb_guests_on_death_ (self);
         cb_session_after_death_ (self);

@@ -108,6 +108,31 @@ cb_cells_fail_queued_ (cb_session *self)
     }
 }
 
+void
+cb_cells_doom_queued_ (cb_session *self)
+{
+    for (cb_entry *entry = self->queue; entry != NULL; entry = entry->next)
+        entry->doomed = 1;
+}
+
+void
+cb_cells_fail_doomed_ (cb_session *self)
+{
+    cb_entry **at = &self->queue;
+
+    while (*at != NULL) {
+        cb_entry *entry = *at;
+        if (!entry->doomed) {
+            at = &entry->next;
+            continue;
+        }
+        cb_cells_unlink_ (self, at);
+        entry->kind->fail (entry, &self->death);
+        cb_entry_destroy (&entry);
+        at = &self->queue; /* who was told may have gone */
+    }
+}
+
 int
 cb_cells_takes_ (const cb_session *self, cb_err *err)
 {

@@ -330,12 +330,21 @@ s_ask_control (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err 
     return result;
 }
 
+/* The next kernel answers on control what it answers on shell as well. */
+static int
+s_is_for_the_next (const cb_session *self, const cb_msgtype *type)
+{
+    int is_early = self->state == CB_SESSION_STARTING || self->state == CB_SESSION_RESTARTING;
+
+    return is_early && type != NULL && (type->from_client & CB_ON_SHELL) != 0;
+}
+
 static int
 s_ask_other (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err *err)
 {
     cb_entry *entry = NULL;
 
-    if (from->channel == CB_CHANNEL_CONTROL)
+    if (from->channel == CB_CHANNEL_CONTROL && !s_is_for_the_next (self, from->message->type))
         return s_ask_control (self, guest, from, err);
     CB_TRY (s_entry_new (self, guest, from, &entry, err));
     (void)cb_cells_append_ (self, entry);

@@ -56,6 +56,7 @@ struct cb_entry {
     size_t noted;         /* the same of an attached client's; 0: nothing was told */
     cb_usec queued_at;
     int aborted; /* it is a cell that will not run: one before it raised */
+    int doomed;  /* it waited before a restart was asked for, and ends with the kernel there was */
     int silent;  /* it is a cell that shows nothing */
     /* what a broker before us left: */
     char *identity; /* owned: the routing id of the guest who is to come back; NULL: none */
@@ -291,6 +292,9 @@ void cb_cells_next_ (cb_session *self);
 void cb_cells_on_death_ (cb_session *self);
 /* Those that wait get their answer: a death. */
 void cb_cells_fail_queued_ (cb_session *self);
+/* A restart is asked for: whatever comes from now on is for the next kernel. */
+void cb_cells_doom_queued_ (cb_session *self);
+void cb_cells_fail_doomed_ (cb_session *self);
 /* What the running cell's clock wants. */
 void cb_cells_tick_ (cb_session *self, cb_usec now);
 cb_usec cb_cells_deadline_ (const cb_session *self);

@@ -385,6 +385,21 @@ def test_restart_behind_the_same_sockets(client, two):
     assert run(second, "1")[0]["status"] == "ok"
 
 
+def test_what_comes_while_the_last_kernel_ends_is_for_the_next(client, two):
+    first, second = two
+    run(first, "import atexit, time; atexit.register(time.sleep, 1000)")
+    first.control_channel.send(first.session.msg("shutdown_request", {"restart": True}))
+
+    def has_begun():
+        info = client.call("show", session="amber")
+        return info["state"] == "restarting" or info["restarts"] == 1
+    assert leaks.wait_for(has_begun)
+    asked = second.execute("1")
+    assert ask_control(second, "kernel_info_request")["status"] == "ok"
+    assert reply_to(second, asked)["status"] == "ok"
+    assert first.get_control_msg(timeout=SECONDS)["content"] == {"status": "ok", "restart": True}
+
+
 def test_shutdown_ends_the_session(amber, client, two):
     assert ask_control(two[0], "shutdown_request", {"restart": False}) == {
         "status": "ok", "restart": False}
