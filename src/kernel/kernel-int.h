@@ -29,6 +29,7 @@ struct cb_kernel {
     cb_usec asked_at; /* START */
     char why[256];    /* what we killed it for */
     char closed[64];  /* a channel it closed, in words */
+    int leaving;      /* it was asked to end by itself; why says for what */
     int iopub_closed;
     int exited;
     cb_death death;

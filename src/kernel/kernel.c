@@ -26,6 +26,8 @@
 #define DRAIN_LIMIT (5 * CB_USEC_PER_SEC)
 /* The warden tells an end within milliseconds; a fork bomb takes 116 ms. */
 #define DYING_LIMIT (20 * CB_USEC_PER_SEC)
+/* For what Python does at its end. jupyter_client waits 2.5 s for a kernel that was shut down. */
+#define LEAVING_LIMIT (1500 * CB_USEC_PER_MSEC)
 
 /* A kernel's words about itself are about a KiB. */
 #define INFO_MAX ((size_t)CB_PAGE_INFO)
@@ -98,6 +100,27 @@ cb_kernel_kill (cb_kernel *self, const char *why)
     (void)snprintf (self->why, sizeof self->why, "%s", why);
     s_dying (self);
     cb_launcher_kill (self->launcher, &self->watch);
+}
+
+void
+cb_kernel_shut_down (cb_kernel *self, const char *why)
+{
+    cb_err err = CB_ERR_INIT;
+    cb_owned (cb_json) json_t *content = json_pack ("{s:b}", "restart", 0);
+    cb_link_request request = {
+        .channel = CB_CHANNEL_CONTROL, .msg_type = "shutdown_request", .content = content};
+
+    if (self->leaving)
+        return;
+    if (self->state != CB_KERNEL_IDLE || content == NULL ||
+        cb_link_send (self->link, &request, &err) < 0) {
+        cb_kernel_kill (self, why);
+        return;
+    }
+    self->leaving = 1;
+    (void)snprintf (self->why, sizeof self->why, "%s", why);
+    self->deadline = cb_now () + LEAVING_LIMIT;
+    s_arm (self);
 }
 
 static void
@@ -280,6 +303,8 @@ s_on_lost (cb_link *link, cb_channel channel, const cb_err *reason, void *contex
         cb_kernel_kill (self, why);
         return;
     }
+    if (self->leaving)
+        return;
     /* Most likely its death, which the pidfd and the warden tell better. */
     if (self->closed[0] == '\0')
         (void)snprintf (self->closed, sizeof self->closed, "the kernel closed its %s channel",
@@ -337,7 +362,7 @@ cb_kernel_on_time_ (cb_source *source, void *context)
         s_gone (self);
         return;
     }
-    (void)snprintf (why, sizeof why, "%s", self->closed);
+    (void)snprintf (why, sizeof why, "%s", self->leaving ? self->why : self->closed);
     if (self->state < CB_KERNEL_IDLE && why[0] == '\0')
         (void)snprintf (why, sizeof why,
                         "the kernel did not answer within %u s of its start (start_limit in "

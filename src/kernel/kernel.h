@@ -95,6 +95,9 @@ void cb_kernel_interrupt (cb_kernel *self);
 void cb_kernel_interrupt_hard (cb_kernel *self);
 /* Ends it; on_gone follows with `why` as the cause ("" to let the facts speak). */
 void cb_kernel_kill (cb_kernel *self, const char *why);
+/* The same, but one that is idle may end by itself, as Python does: what was written to files is in
+ * them. It has a second and a half for that. */
+void cb_kernel_shut_down (cb_kernel *self, const char *why);
 /* A message that is out of place: counted, logged once a kind. */
 void cb_kernel_refuse (cb_kernel *self, cb_channel channel, const cb_jmsg *message,
                        const char *why);

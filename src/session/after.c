@@ -148,6 +148,6 @@ cb_session_restart (cb_session *self, cb_on_settled *on_settled, void *context, 
     }
     if (self->state != CB_SESSION_RESTARTING)
         cb_session_become_ (self, CB_SESSION_RESTARTING);
-    cb_kernel_kill (self->kernel, "the session was restarted");
+    cb_session_end_kernel_ (self, "the session was restarted");
     return 0;
 }

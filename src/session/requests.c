@@ -546,6 +546,7 @@ s_ask_shutdown (cb_session *self, cb_guest *guest, cb_request_from *from, cb_err
     if (content == NULL)
         return -CB_E_INVALID;
     CB_TRY (cb_json_get_bool (content, "restart", 0, &restart, err));
+    self->gently = 1;
     if (!restart)
         return s_shut_down (self, guest, from, err);
     if (cb_owner_has_ (self, guest))

@@ -91,6 +91,7 @@ struct cb_session {
     int ephemeral;
     cb_owner owner;               /* whom it ends with */
     int restart_asked;            /* by a person: the kernel's end is followed by a start, always */
+    int gently;                   /* its kernel may end by itself when it is to end now */
     char key[CB_SESSION_KEY_MAX]; /* towards those who attach */
     char front[CB_FRONT_MAX];     /* of its sockets' names */
     cb_kernel *kernel;            /* NULL between two */
@@ -156,6 +157,8 @@ void cb_session_after_death_ (cb_session *self);
 void cb_session_become_ (cb_session *self, cb_session_state next);
 /* The next deadline may be earlier now. */
 void cb_session_arm_ (cb_session *self);
+/* Ends the kernel that there is. */
+void cb_session_end_kernel_ (cb_session *self, const char *why);
 /* Its end: whoever waits is told, and its owner frees it. */
 void cb_session_over_ (cb_session *self);
 /* One without a kernel. Owned; NULL with err. */

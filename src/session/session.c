@@ -145,6 +145,15 @@ s_on_time (cb_source *source, void *context)
 /* ---- the kernel ---- */
 
 void
+cb_session_end_kernel_ (cb_session *self, const char *why)
+{
+    int by_itself = self->gently && self->running == NULL && self->beside[0] == '\0';
+
+    self->gently = 0;
+    (by_itself ? cb_kernel_shut_down : cb_kernel_kill) (self->kernel, why);
+}
+
+void
 cb_session_over_ (cb_session *self)
 {
     cb_err none = CB_ERR_INIT;
@@ -240,6 +249,7 @@ cb_session_launch_ (cb_session *self, cb_err *err)
 
     self->profile.jail.start_seconds = (uint32_t)(limit / CB_USEC_PER_SEC);
     self->kernel_gone = 0;
+    self->gently = 0;
     self->beside[0] = '\0';
     self->kernel = cb_kernel_new (self->services->loop, self->services->launcher, &options,
                                   &cb_session_kernel_events_, self, err);
@@ -349,7 +359,7 @@ cb_session_stop (cb_session *self, const char *why, cb_on_settled *on_settled, v
     if (self->kernel == NULL)
         cb_session_over_ (self);
     else
-        cb_kernel_kill (self->kernel, why);
+        cb_session_end_kernel_ (self, why);
     return 0;
 }
 

@@ -148,6 +148,39 @@ def test_shutdown_is_answered_before_the_end(daemon):
             assert kernel.process.wait(SECONDS) == 0
 
 
+def content(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+@pytest.mark.parametrize("restart", [True, False])
+def test_what_python_writes_at_its_end_is_there(daemon, restart):
+    kernel, place = Kernel(daemon), os.path.join(folder(daemon), "place")
+    os.mkdir(place)
+    kernel.manager.start_kernel(env=environment(daemon), stderr=kernel.errors_file, cwd=place,
+                                extra_arguments=["--workdir", "rw"])
+    try:
+        kernel.connect().printed("kept = open('kept.txt', 'w'); kept.write('all of it')\n"
+                                 "import atexit; atexit.register(open, 'left.txt', 'w')")
+        assert content(os.path.join(place, "kept.txt")) == ""
+        (kernel.manager.restart_kernel if restart else kernel.manager.shutdown_kernel)()
+        # The next kernel waits for the end of the last one.
+        if restart:
+            kernel.client.wait_for_ready(timeout=SECONDS)
+        assert content(os.path.join(place, "kept.txt")) == "all of it"
+        assert content(os.path.join(place, "left.txt")) == ""
+    finally:
+        kernel.__exit__()
+
+
+def test_one_that_does_not_end_is_ended(daemon):
+    with Kernel(daemon) as kernel:
+        kernel.printed("import atexit, time; atexit.register(time.sleep, 1000)")
+        kernel.manager.shutdown_kernel()
+        assert kernel.errors() == ""
+        wait_for_no_session(daemon)
+
+
 def test_sigterm_ends_the_session(daemon):
     with Kernel(daemon) as kernel:
         os.kill(kernel.pid, signal.SIGTERM)
