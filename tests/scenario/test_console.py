@@ -54,12 +54,12 @@ class Console:
             assert time.monotonic() < until, "no %r on the screen:\n%s" % (text, self.screen())
             time.sleep(0.1)
 
-    def press_until(self, key, text):
-        """Once, and again where the console was not yet waiting for its cell."""
+    def press_until(self, key, text, times=1):
+        """Once, and again where the console was not yet waiting, or has given up an answer."""
         until = time.monotonic() + SECONDS
         while True:
             self.keys(key)
-            if leaks.wait_for(lambda: text in self.screen(), 5, 0.1):
+            if leaks.wait_for(lambda: self.screen().count(text) >= times, 5, 0.1):
                 return
             assert time.monotonic() < until, "no %r on the screen:\n%s" % (text, self.screen())
 
@@ -137,12 +137,10 @@ def test_completion_at_a_real_prompt(amber, consoles):
     one.type("a_long_variable_name = 5")
     one.wait("In [2]:")
     one.tmux("send-keys", "-l", "a_long_v")
-    one.keys("Tab")
-    one.wait("a_long_variable_name", 2)
+    one.press_until("Tab", "a_long_variable_name", 2)
     one.keys("C-c")
     amber.cellblock("run", "-s", "amber", "-c", "print('from elsewhere')")
-    one.keys("Enter")
-    one.wait("from elsewhere")
+    one.press_until("Enter", "from elsewhere")
 
 
 @pytest.fixture
