@@ -46,12 +46,26 @@ s_env (const char *name)
     return value != NULL && value[0] == '/' ? value : NULL;
 }
 
+/* One of ours, NULL when it is not set. A relative one would mean another daemon in every folder.
+ */
+static int
+s_own (const char *name, const char **ret_value, cb_err *err)
+{
+    const char *value = getenv (name);
+
+    if (value != NULL && value[0] != '/' && value[0] != '\0')
+        return cb_fail (err, CB_E_INVALID, "%s is no absolute path: '%.200s'", name, value);
+    *ret_value = s_env (name);
+    return 0;
+}
+
 int
 cb_runtime_dir (char *path, size_t room, cb_err *err)
 {
-    const char *own = s_env ("CELLBLOCK_RUNTIME_DIR");
+    const char *own = NULL;
     const char *xdg = s_env ("XDG_RUNTIME_DIR");
 
+    CB_TRY (s_own ("CELLBLOCK_RUNTIME_DIR", &own, err));
     if (own != NULL)
         CB_TRY (s_path (path, room, err, "%s", own));
     else if (xdg != NULL)
@@ -72,10 +86,11 @@ cb_runtime_dir (char *path, size_t room, cb_err *err)
 static int
 s_state_dir (char *path, size_t room, cb_err *err)
 {
-    const char *own = s_env ("CELLBLOCK_STATE_DIR");
+    const char *own = NULL;
     const char *xdg = s_env ("XDG_STATE_HOME");
     const char *home = s_env ("HOME");
 
+    CB_TRY (s_own ("CELLBLOCK_STATE_DIR", &own, err));
     if (own != NULL)
         return s_path (path, room, err, "%s", own);
     if (xdg != NULL)

@@ -256,6 +256,15 @@ test_runtime (void)
     (void)setenv ("CELLBLOCK_RUNTIME_DIR",
                   "/tmp/a-very-long-folder-name-that-leaves-no-room-for-any-socket", 1);
     ok (cb_runtime_dir (path, sizeof path, &err) == -CB_E_LIMIT, "too long: %s", err.text);
+    (void)setenv ("CELLBLOCK_RUNTIME_DIR", "./r", 1);
+    ok (cb_runtime_dir (path, sizeof path, &err) == -CB_E_INVALID &&
+            strcmp (err.text, "CELLBLOCK_RUNTIME_DIR is no absolute path: './r'") == 0,
+        "another one in each folder: %s", err.text);
+    (void)setenv ("CELLBLOCK_STATE_DIR", "s", 1);
+    ok (cb_state_dir (path, sizeof path, &err) == -CB_E_INVALID, "the same: %s", err.text);
+    (void)setenv ("CELLBLOCK_STATE_DIR", "", 1);
+    ok (cb_state_dir (path, sizeof path, &err) == 0, "empty is as not set");
+    (void)unsetenv ("CELLBLOCK_STATE_DIR");
     (void)unsetenv ("CELLBLOCK_RUNTIME_DIR");
     (void)setenv ("XDG_RUNTIME_DIR", "/run/user/7", 1);
     ok (cb_runtime_dir (path, sizeof path, &err) == 0 &&
