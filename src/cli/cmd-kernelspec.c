@@ -93,6 +93,8 @@ s_find_folder (s_wish *wish, cb_err *err)
 
     if (wish->user + wish->sys_prefix + (wish->prefix != NULL) > 1)
         return cb_fail (err, CB_E_INVALID, "say only one of --user, --sys-prefix and --prefix");
+    if (wish->prefix != NULL && wish->prefix[0] == '\0')
+        return cb_fail (err, CB_E_INVALID, "--prefix names no folder");
     if (wish->sys_prefix)
         s_find_prefix (prefix, sizeof prefix);
     if (wish->prefix != NULL)

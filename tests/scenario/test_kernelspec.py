@@ -93,6 +93,7 @@ def test_what_cannot_be_installed(daemon):
     assert "letters" in refused("install", *prefix, "--name", "a/b")
     assert "letters" in refused("install", *prefix, "--name", "")
     assert "only one" in refused("install", "--user", *prefix)
+    assert "no folder" in refused("remove", "--prefix", "")
     assert "full" in refused("install", *prefix, "--active-output", "half", code=2)
     refused("install", code=2, *["more"])
     refused("instal", code=2)
