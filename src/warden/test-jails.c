@@ -284,10 +284,10 @@ s_test_refusals (void)
 {
     rig_spec (&s_spec, "refused");
     s_spec.disk = (uint64_t)9 << 30;
-    s_failed_start ("too much disk", "disk of");
+    s_failed_start ("too much disk", "disk: 9 GiB is refused");
     rig_spec (&s_spec, "refused");
     s_spec.memory = 0;
-    s_failed_start ("endless memory", "memory of 0");
+    s_failed_start ("endless memory", "memory: 0 B is refused");
     rig_spec (&s_spec, "refused");
     s_spec.n_inputs = 1;
     (void)snprintf (s_spec.inputs[0].name, sizeof s_spec.inputs[0].name, "x");

@@ -8,7 +8,7 @@ import zmq
 
 import leaks
 from attached import (SECONDS, Raw, attach, connection_file, is_begun, is_idle_of, iopub_until,
-                      reply_to, run, text_of)
+                      reply_to, run, settle, text_of)
 from test_survival import another_broker, kill_broker
 from wireclient import HOLD, Client, let_go
 
@@ -313,6 +313,7 @@ def test_a_topic_that_is_no_text_is_no_harm(amber, pair):
 def test_who_comes_late_has_all_from_the_welcome_on(amber, client):
     """No kernel_info, no waiting: asked at once, all of it is heard."""
     other = attach(amber)
+    settle(other)
     for number in range(5):
         with Raw(connection_file(amber)) as late:
             late.socket("shell")
