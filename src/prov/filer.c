@@ -80,19 +80,6 @@ s_pop (cb_filer *self)
     return first;
 }
 
-void
-cb_filer_destroy (cb_filer **self)
-{
-    if (*self == NULL)
-        return;
-    while ((*self)->first != NULL)
-        free (s_pop (*self));
-    cb_close (&(*self)->socket);
-    free ((*self)->artifacts);
-    free (*self);
-    *self = NULL;
-}
-
 int
 cb_filer_fd (const cb_filer *self)
 {
@@ -346,4 +333,20 @@ cb_filer_dispatch (cb_filer *self, cb_err *err)
             return s_lost (self, why.text, err);
     }
     return s_send_first (self, &why) < 0 ? s_lost (self, why.text, err) : 0;
+}
+
+void
+cb_filer_destroy (cb_filer **self_at)
+{
+    cb_filer *self = *self_at;
+    cb_err err = CB_ERR_INIT;
+
+    if (self == NULL)
+        return;
+    /* Whoever waits hears of it, and can let go of what he keeps for the answer. */
+    (void)!s_lost (self, "it was stopped", &err);
+    cb_close (&self->socket);
+    free (self->artifacts);
+    free (self);
+    *self_at = NULL;
 }

@@ -78,7 +78,7 @@ typedef struct cb_filer cb_filer;
  * puts cb_filer_fd on its loop, calls cb_filer_dispatch when it is readable (or, while it wants to
  * write, writable). -CB_E_GONE: the process is gone and every job was answered with that. */
 cb_filer *cb_filer_new (int socket, cb_err *err);
-/* Jobs that wait are not answered. */
+/* Jobs that wait are answered with CB_E_GONE. */
 void cb_filer_destroy (cb_filer **self);
 int cb_filer_fd (const cb_filer *self);
 int cb_filer_wants_write (const cb_filer *self);

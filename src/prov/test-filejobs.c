@@ -209,6 +209,26 @@ s_test_wrong_serial (void)
     (void)close (line[1]);
 }
 
+/* What their contexts keep is let go of by the answer. */
+static void
+s_test_end (void)
+{
+    cb_job get = {.kind = CB_JOB_GET, .jail = 1, .path = "work/a", .size = 1};
+    cb_err err = CB_ERR_INIT;
+    int line[2];
+
+    if (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, line) < 0)
+        test_die ("socketpair");
+    test.self = cb_filer_new (line[0], &err);
+    test_got.count = s_resubmitted = 0;
+    for (int i = 0; i < 3; i++)
+        ok (cb_filer_submit (test.self, &get, s_on_gone, NULL, &err) == 0, "submitted");
+    cb_filer_destroy (&test.self);
+    ok (test_got.count == 3 && test_got.code == CB_E_GONE && s_resubmitted == 0, "%s",
+        test_got.text);
+    (void)close (line[1]);
+}
+
 /* A file process that somebody has taken over: what it may send is bounded and checked. */
 static void
 s_test_bad_process (void)
@@ -251,6 +271,7 @@ main (void)
     s_test_queue ();
     s_test_death ();
     s_test_wrong_serial ();
+    s_test_end ();
     s_test_bad_process ();
     return tap_done ();
 }
