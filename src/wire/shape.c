@@ -122,17 +122,32 @@ s_is_count (cb_part value)
     return digits > 0 && digits == value.size && digits <= 18;
 }
 
+/* Whether all that is left of the walk is so; name is empty in an array. */
+static int
+s_all (cb_jwalk *walk, int (*is_so) (cb_part name, cb_part value))
+{
+    cb_part name;
+    cb_part value;
+    int good = 1;
+
+    while (good && cb_jwalk_next (walk, &name, &value))
+        good = is_so (name, value);
+    return good;
+}
+
+static int
+s_is_text_item (cb_part name, cb_part value)
+{
+    (void)name;
+    return s_is_text (value);
+}
+
 static int
 s_are_texts (cb_part value)
 {
     cb_jwalk walk;
-    cb_part name;
-    cb_part item;
-    int good = cb_jwalk_array (&walk, value);
 
-    while (good && cb_jwalk_next (&walk, &name, &item))
-        good = s_is_text (item);
-    return good;
+    return cb_jwalk_array (&walk, value) && s_all (&walk, s_is_text_item);
 }
 
 /* A type of data: texts, or anything where the type is JSON's. */
@@ -148,13 +163,8 @@ static int
 s_is_data (cb_part value)
 {
     cb_jwalk walk;
-    cb_part name;
-    cb_part item;
-    int good = cb_jwalk_object (&walk, value);
 
-    while (good && cb_jwalk_next (&walk, &name, &item))
-        good = s_is_datum (name, item);
-    return good;
+    return cb_jwalk_object (&walk, value) && s_all (&walk, s_is_datum);
 }
 
 static int
