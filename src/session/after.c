@@ -5,6 +5,7 @@
 #include "session/session-int.h"
 
 #include "base/log.h"
+#include "session/limits.h"
 
 #include <stdio.h>
 
@@ -53,6 +54,14 @@ cb_session_aftermath_ (const cb_session *self)
     return "the session's variables are gone, and as its kernels keep dying no other one is "
            "started: "
            "see cellblock restart";
+}
+
+void
+cb_session_death_words_ (const cb_session *self, const cb_death *death, int began,
+                         char text[CB_DEATH_WORDS])
+{
+    cb_limit_death_words (death, began, death->before_ready ? "" : cb_session_aftermath_ (self),
+                          text, CB_DEATH_WORDS);
 }
 
 static void

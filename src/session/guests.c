@@ -110,10 +110,9 @@ cb_guests_error_content_ (const char *ename, const char *evalue)
 json_t *
 cb_guests_death_content_ (const cb_session *self, const cb_death *death, int began)
 {
-    char text[CB_ERR_TEXT_MAX + 512];
+    char text[CB_DEATH_WORDS];
 
-    cb_limit_death_words (death, began, death->before_ready ? "" : cb_session_aftermath_ (self),
-                          text, sizeof text);
+    cb_session_death_words_ (self, death, began, text);
     return cb_guests_error_content_ (cb_limit_death_ename (death, began), text);
 }
 

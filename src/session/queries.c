@@ -38,11 +38,9 @@ s_tell_why (cb_entry *self, const char *why)
 static void
 s_tell_death (cb_entry *self, const cb_death *death, int began)
 {
-    char text[CB_ERR_TEXT_MAX + 512];
+    char text[CB_DEATH_WORDS];
 
-    cb_limit_death_words (death, began,
-                          death->before_ready ? "" : cb_session_aftermath_ (self->session), text,
-                          sizeof text);
+    cb_session_death_words_ (self->session, death, began, text);
     s_tell_why (self, text);
 }
 

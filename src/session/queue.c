@@ -97,32 +97,15 @@ cb_cells_unlink_ (cb_session *self, cb_entry **at)
     entry->guest->waiting_bytes -= cb_zmsg_cost (entry->request->raw);
 }
 
-void
-cb_cells_fail_queued_ (cb_session *self)
-{
-    while (self->queue != NULL) {
-        cb_entry *entry = self->queue;
-        cb_cells_unlink_ (self, &self->queue);
-        entry->kind->fail (entry, &self->death);
-        cb_entry_destroy (&entry);
-    }
-}
-
-void
-cb_cells_doom_queued_ (cb_session *self)
-{
-    for (cb_entry *entry = self->queue; entry != NULL; entry = entry->next)
-        entry->doomed = 1;
-}
-
-void
-cb_cells_fail_doomed_ (cb_session *self)
+/* Those that are doomed, or every one. */
+static void
+s_fail (cb_session *self, int every)
 {
     cb_entry **at = &self->queue;
 
     while (*at != NULL) {
         cb_entry *entry = *at;
-        if (!entry->doomed) {
+        if (!every && !entry->doomed) {
             at = &entry->next;
             continue;
         }
@@ -131,6 +114,25 @@ cb_cells_fail_doomed_ (cb_session *self)
         cb_entry_destroy (&entry);
         at = &self->queue; /* who was told may have gone */
     }
+}
+
+void
+cb_cells_fail_queued_ (cb_session *self)
+{
+    s_fail (self, 1);
+}
+
+void
+cb_cells_fail_doomed_ (cb_session *self)
+{
+    s_fail (self, 0);
+}
+
+void
+cb_cells_doom_queued_ (cb_session *self)
+{
+    for (cb_entry *entry = self->queue; entry != NULL; entry = entry->next)
+        entry->doomed = 1;
 }
 
 int

@@ -150,6 +150,11 @@ void cb_waiters_settle_ (cb_session *self, int for_end, const cb_err *err);
 /* after.c */
 /* What a death means for those who use the session, in words; "" when it ends with its kernel. */
 const char *cb_session_aftermath_ (const cb_session *self);
+/* What an attached client, or who asked a query, is told of a death: of a request that the kernel
+ * had (began) or that waited. */
+#define CB_DEATH_WORDS (CB_ERR_TEXT_MAX + 512)
+void cb_session_death_words_ (const cb_session *self, const cb_death *death, int began,
+                              char text[CB_DEATH_WORDS]);
 /* The kernel is over and no cell needs it any more. */
 void cb_session_after_death_ (cb_session *self);
 
