@@ -197,21 +197,19 @@ s_ask_profile (const cb_cli *cli, const char *profile, int *ret_loopback, cb_err
 static json_t *
 s_argv (const s_wish *wish, const char *program)
 {
-    static const char *const active[] = {NULL, "sandbox", "full"};
-    static const char *const workdirs[] = {NULL, "ro", "rw", "none"};
     json_t *argv = json_pack ("[s, s, s, s]", program, "kernel", "-f", "{connection_file}");
 
     if (wish->profile != NULL) {
         (void)json_array_append_new (argv, json_string ("--profile"));
         (void)json_array_append_new (argv, json_string (wish->profile));
     }
-    if (active[wish->active_output] != NULL) {
+    if (cb_shim_active[wish->active_output] != NULL) {
         (void)json_array_append_new (argv, json_string ("--active-output"));
-        (void)json_array_append_new (argv, json_string (active[wish->active_output]));
+        (void)json_array_append_new (argv, json_string (cb_shim_active[wish->active_output]));
     }
-    if (workdirs[wish->workdir] != NULL) {
+    if (cb_shim_workdir[wish->workdir] != NULL) {
         (void)json_array_append_new (argv, json_string ("--workdir"));
-        (void)json_array_append_new (argv, json_string (workdirs[wish->workdir]));
+        (void)json_array_append_new (argv, json_string (cb_shim_workdir[wish->workdir]));
     }
     return argv;
 }

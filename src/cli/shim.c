@@ -94,7 +94,6 @@ s_wish (const shim *self, char name[CB_NAME_MAX])
 static json_t *
 s_content (const shim *self)
 {
-    static const char *const words[] = {NULL, "sandbox", "full"};
     const cb_shim_options *options = self->options;
     char name[CB_NAME_MAX];
     json_t *arguments = json_array ();
@@ -107,9 +106,10 @@ s_content (const shim *self)
         (void)json_object_set_new (content, "name", json_string (name));
     if (options->profile != NULL)
         (void)json_object_set_new (content, "profile", json_string (options->profile));
-    if (words[options->active_output] != NULL)
+    if (cb_shim_active[options->active_output] != NULL)
         (void)json_object_set_new (
-            content, "limits", json_pack ("{s:s}", "active_output", words[options->active_output]));
+            content, "limits",
+            json_pack ("{s:s}", "active_output", cb_shim_active[options->active_output]));
     if (self->workdir != NULL)
         (void)json_object_set (content, "workdir", self->workdir);
     for (size_t i = 0; i < options->arguments.count; i++)
@@ -146,8 +146,7 @@ s_say_without (const char *why)
 static int
 s_find_workdir (shim *self, cb_err *err)
 {
-    static const char *const modes[] = {NULL, "ro", "rw", "none"};
-    const char *mode = modes[self->options->workdir];
+    const char *mode = cb_shim_workdir[self->options->workdir];
     int outcome = cb_workdir_json (mode, &self->workdir, err);
 
     if (outcome == CB_WORKDIR_LEFT_OUT && mode == NULL) {

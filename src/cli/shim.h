@@ -10,10 +10,12 @@
 
 /* Values of --active-output; the first: nothing is said. */
 #define CB_SHIM_ACTIVE_HINT "profile|sandbox|full"
+extern const char *const cb_shim_active[]; /* their words; NULL for the first */
 enum { CB_SHIM_ACTIVE_PROFILE, CB_SHIM_ACTIVE_SANDBOX, CB_SHIM_ACTIVE_FULL };
 
 /* Values of --workdir; the first: nothing is said, which is ro where that can be. */
 #define CB_SHIM_WORKDIR_HINT "auto|ro|rw|none"
+extern const char *const cb_shim_workdir[];
 enum { CB_SHIM_WORKDIR_AUTO, CB_SHIM_WORKDIR_RO, CB_SHIM_WORKDIR_RW, CB_SHIM_WORKDIR_NONE };
 
 typedef struct cb_shim_options {
